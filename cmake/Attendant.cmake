@@ -1,0 +1,42 @@
+# The two kinds of target the project has, so that every folder's CMakeLists.txt is a list of files and links.
+
+# Warnings and include root, for every target of ours.
+add_library(attendant_options INTERFACE)
+target_include_directories(attendant_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(attendant_options INTERFACE -Wall -Wextra -Wno-unused-parameter -Wshadow=local -ffp-contract=off)
+
+# attendant_library(NAME SOURCES a.cc ... LINKS attendant::other ...) makes target attendant::NAME.
+function(attendant_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(attendant_${name} STATIC ${ARG_SOURCES})
+  add_library(attendant::${name} ALIAS attendant_${name})
+  target_link_libraries(attendant_${name} PUBLIC ${ARG_LINKS} PRIVATE attendant_options)
+endfunction()
+
+# attendant_test(NAME SOURCES a_test.cc ... LINKS ... [TIMEOUT seconds]) makes one gtest binary and one ctest entry.
+function(attendant_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE attendant_options ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE ATTENDANT_TESTDATA="${PROJECT_SOURCE_DIR}/tests/testdata")
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# attendant_fuzzer(NAME SOURCES a_fuzz.cc ... LINKS ... CORPUS dir): LLVMFuzzerTestOneInput.
+# With ATTENDANT_BUILD_FUZZERS it is a libFuzzer binary; without, a plain binary that replays the corpus, run by ctest.
+function(attendant_fuzzer name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE attendant_options ${ARG_LINKS})
+  if(ATTENDANT_BUILD_FUZZERS)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${name}_replay COMMAND ${name} ${ARG_CORPUS})
+    set_tests_properties(${name}_replay PROPERTIES TIMEOUT 120)
+  endif()
+endfunction()

@@ -1,0 +1,139 @@
+// The engine's facade: load a model directory once; then tokens in, vectors or attention maps out.
+//
+// It is not: a scheduler (no queue, no threads of its own after Load), and it knows no transport.
+// Thread-safety: an Embedder is immutable after Load, all const members may be called from any thread at once;
+// a Workspace belongs to one thread at a time.
+#ifndef ATTENDANT_ENGINE_EMBEDDER_H_
+#define ATTENDANT_ENGINE_EMBEDDER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/sequence.h"
+#include "engine/tokenizer/tokenizer.h"
+
+namespace attendant {
+
+struct EmbedderOptions {
+  std::string model_dir;
+  std::string precision = "fp32";
+  std::string isa = "auto";       // auto, scalar, avx2, avx512; one the CPU lacks is an error
+  std::string engine = "native";  // native, or reference (the slow Eigen twin)
+  int load_threads = 1;           // used while loading (packing weights), then gone
+  int32_t max_batch_tokens = 512;  // capacity of a Workspace; raised to the model's max_tokens where that is larger
+};
+
+// What a loaded model is. Everything a client may be told.
+struct ModelInfo {
+  std::string name;          // the directory's base name
+  std::string architecture;  // config.json's model_type
+  std::string precision;
+  std::string kernels;         // instruction set chosen, such as "avx512"
+  std::string kernels_reason;  // why, for the start-up log
+  std::string fingerprint;     // hex
+  int32_t hidden_size = 0;
+  int32_t num_layers = 0;
+  int32_t num_heads = 0;
+  int32_t vocab_size = 0;
+  int32_t type_vocab_size = 0;
+  int32_t max_tokens = 0;  // longest sequence accepted, special tokens included
+  int32_t max_batch_tokens = 0;
+  int32_t dimension = 0;  // of a pooled vector with the model's own pooling
+  std::vector<PoolingMode> pooling;
+  bool normalize = false;
+  std::map<std::string, std::string> prompts;
+  std::string default_prompt_name;  // "" when there is none
+  int64_t weights_bytes = 0;
+};
+
+// One thing to embed, as a caller gives it. Views: the caller keeps the text alive during the call.
+struct TextInput {
+  std::string_view text;
+};
+struct PairInput {
+  std::string_view first, second;
+};
+struct IdsInput {
+  std::span<const int32_t> input_ids;
+  std::span<const int32_t> token_type_ids;  // empty, or as long as input_ids
+  bool add_special_tokens = false;
+};
+using Input = std::variant<TextInput, PairInput, IdsInput>;
+
+// kModelDefault cuts at the end like kEnd; of a pair the longer text first.
+enum class Truncation { kModelDefault, kError, kEnd, kStart };
+
+struct TokenizeOptions {
+  // At most one is set; neither: the model's default prompt. An empty prompt_text means none.
+  std::optional<std::string> prompt_name;
+  std::optional<std::string> prompt_text;
+  Truncation truncation = Truncation::kModelDefault;
+};
+
+struct TokenizedItem {
+  TokenSequence sequence;
+  std::vector<Offset> offsets;  // one per token, in the text with the prompt in front
+  int32_t tokens_dropped = 0;
+};
+
+// An input that is wrong: what, and in which field of it ("text", "pair", "tokens.input_ids[7]", "prompt_name", ...).
+struct InputError {
+  absl::Status status;  // INVALID_ARGUMENT
+  std::string field;
+};
+
+// One sequence of a batch and what is wanted of it. Pointers are borrowed for the call.
+struct SequenceTask {
+  const TokenSequence* sequence = nullptr;
+  const EmbedSpec* embed = nullptr;          // null: no vector wanted
+  const AttentionSpec* attention = nullptr;  // null: no attention wanted
+  SequenceResult* result = nullptr;          // written unless the task was abandoned
+};
+
+// Polled between layers with the index of a task; true: its caller has gone, drop it. May be empty.
+using AbandonedPredicate = std::function<bool(size_t task_index)>;
+
+class Workspace;  // all scratch of one worker, allocated once
+
+class Embedder {
+ public:
+  static absl::StatusOr<std::unique_ptr<Embedder>> Load(const EmbedderOptions& options);
+  ~Embedder();
+
+  const ModelInfo& info() const;
+  const Tokenizer& tokenizer() const;
+
+  // Prompt, special tokens, truncation and validation of one input.
+  std::variant<TokenizedItem, InputError> Tokenize(const Input& input, const TokenizeOptions& options) const;
+
+  // Checks a caller's wishes against the model; INVALID_ARGUMENT names what is wrong. num_tokens: of the sequence.
+  absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const;
+  // Fills in the model's own pooling (with its Dense layers) where spec.pooling is empty.
+  int32_t OutputDimension(const EmbedSpec& spec) const;
+
+  std::unique_ptr<Workspace> NewWorkspace() const;
+
+  // Runs the tasks as one packed batch. Preconditions: sequences are valid (from Tokenize) and hold together at most
+  // info().max_batch_tokens tokens. A task whose values are not finite gets an INTERNAL status, its neighbours do not
+  // notice. Each result's bytes depend on its own sequence only, never on the batch, the thread or the time.
+  void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned) const;
+
+ private:
+  class Impl;
+  explicit Embedder(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_ENGINE_EMBEDDER_H_
