@@ -6,7 +6,7 @@ CACHE_DIR=${ATTENDANT_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/attend
 # ccache refuses precompiled headers without these.
 export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros,include_file_mtime,include_file_ctime}
 
-log() { echo "$(basename "$0"): $*" >&2; }
+log() { echo "scripts/$(basename "$0"): $*" >&2; }
 die() {
   log "error: $*"
   exit 1

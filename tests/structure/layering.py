@@ -37,6 +37,10 @@ LAYERS = {
     "server/": Layer(("server/", *PROTO, *FACADE), ("absl/", "CLI/", "spdlog/", "nlohmann/", "prometheus/", *GRPC)),
     "client/": Layer(PROTO, ("absl/", "CLI/", "nlohmann/", "spdlog/", "png.h", "zlib.h", "stb_image_write.h", *GRPC)),
 }
+# Kernels compiled for one instruction set: an inline function of the STL in them could be the copy that the linker keeps
+# for everybody, and die on an older CPU.
+KERNEL_SOURCES = re.compile(r"engine/kernels/(?!dispatch|packing)")
+KERNEL_HEADERS = ("immintrin.h", "arm_neon.h", "cstdint", "cstddef", "cstring", "climits", "cfloat")
 # Folders that no layer may include, and that may include anything.
 ABOVE = ("tests/", "bench/")
 OWN_ROOTS = ("engine/", "server/", "client/", *ABOVE)
@@ -81,6 +85,8 @@ def _include_problem(path, include, exists):
         return None if target.startswith(layer.libraries) else f"{prefix} may not use this library"
     if not _is_standard(target):
         return "neither a path from the root, nor a known library, nor a standard header"
+    if KERNEL_SOURCES.match(path) and target not in KERNEL_HEADERS:
+        return "kernels use no STL"
     return "standard headers are included with <>" if include.quoted else None
 
 
@@ -122,7 +128,7 @@ def main(root):
     checked = 0
     for folder in ("engine", "server", "client"):
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in (".h", ".cc") or path.name == "CMakeLists.txt":
+            if path.suffix in (".h", ".cc", ".inc") or path.name == "CMakeLists.txt":
                 checked += 1
                 name = path.relative_to(root).as_posix()
                 found += problems(name, path.read_text(encoding="utf-8"), lambda target: (root / target).is_file())

@@ -9,7 +9,7 @@ import cpp_source
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 70
 FOLDERS = ("engine", "server", "client", "proto", "tests", "bench", "scripts", "deploy", "cmake")
-SUFFIXES = (".h", ".cc", ".py", ".sh", ".proto", ".go", ".js", ".java", ".cmake", "")
+SUFFIXES = (".h", ".cc", ".inc", ".py", ".sh", ".proto", ".go", ".js", ".java", ".cmake", "")
 # Data, not code. Tables made by a program carry its name at their head.
 EXEMPT_FOLDERS = ("tests/testdata",)
 EXEMPT_SUFFIXES = ("_tables.cc", "_tables.h", "_table.cc", "_table.h")
@@ -27,7 +27,7 @@ def problems(path, text):
     if lines >= MAX_FILE_LINES:
         yield f"{path}: {lines} lines; a file stays under {MAX_FILE_LINES}"
     try:
-        if path.endswith((".h", ".cc")):
+        if path.endswith((".h", ".cc", ".inc")):
             functions = cpp_source.functions(text)
         elif path.endswith(".py"):
             functions = _python_functions(text)

@@ -117,6 +117,11 @@ class Layers(unittest.TestCase):
         self.assert_allowed("engine/model/a.cc", "<vector>", "<sys/mman.h>", '"absl/status/status.h"')
         self.assert_refused("engine/model/a.cc", '"vector"', "<engine/model/b.h>", '"b.h"', '"../kernels/b.h"', "<boost/x.hpp>")
 
+    def test_kernels_see_no_stl(self):
+        self.assert_allowed("engine/kernels/kernels_avx2.cc", "<cstdint>", "<immintrin.h>", '"engine/kernels/kernels.h"')
+        self.assert_refused("engine/kernels/kernels_avx2.cc", "<vector>", "<algorithm>", "<cmath>")
+        self.assert_allowed("engine/kernels/dispatch.cc", "<vector>")
+
     def test_own_headers_exist(self):
         self.assertIn("no such file", self.problems("engine/model/a.cc", '#include "engine/model/b.h"\n', existing=False)[0])
 
