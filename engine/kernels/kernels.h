@@ -1,0 +1,89 @@
+// The numeric kernels: plain arrays in, plain arrays out. One table of function pointers per instruction set, filled
+// from the same source (fp32_kernels.inc), chosen once at start (dispatch.h).
+//
+// Exactness across instruction sets: every output element is computed by one fixed sequence of IEEE operations
+// (fused multiply-add, add, multiply, divide, square root), whatever the tile, the neighbours or the instruction set.
+// Sums over a row run in 16 interleaved lanes that are folded in a fixed tree. Therefore all tables give the same bits.
+//
+// Kernels cannot fail: callers validate. No kernel allocates, locks or touches a static.
+// Layout: matrices are row-major; rows of activations are padded with zeros to a multiple of kPanelWidth floats, so
+// that no kernel has a column tail. m, n, k as in C[m, n] = A[m, k] * B[k, n].
+#ifndef ATTENDANT_ENGINE_KERNELS_KERNELS_H_
+#define ATTENDANT_ENGINE_KERNELS_KERNELS_H_
+
+#include <cstdint>
+
+namespace attendant::kernels {
+
+// Columns of B in one packed panel. 32 floats are two AVX-512 registers: with 12 rows they make a register tile of 24
+// accumulators, enough to hide the latency of two FMA ports.
+inline constexpr int64_t kPanelWidth = 32;
+
+inline constexpr int64_t PadToPanel(int64_t columns) { return (columns + kPanelWidth - 1) / kPanelWidth * kPanelWidth; }
+
+enum class Activation : int32_t {
+  kNone,
+  kGelu,       // x * 0.5 * (1 + erf(x / sqrt(2)))
+  kGeluTanh,   // the tanh approximation: gelu_new, gelu_pytorch_tanh, gelu_fast
+  kQuickGelu,  // x * sigmoid(1.702 x)
+  kRelu,
+  kSilu,
+  kSigmoid,
+  kTanh,
+};
+
+// C = activation(A * B + bias + residual)
+struct GemmArgs {
+  const float* a;  // [m, k], row stride lda
+  int64_t lda;
+  const float* b;         // [n / 32][k][32]: packed panels (packing.h)
+  const float* bias;      // [n] or null
+  const float* residual;  // [m, n], row stride ldc, or null; may be c itself
+  float* c;               // [m, n], row stride ldc
+  int64_t ldc;
+  int64_t m;
+  int64_t n;  // a multiple of kPanelWidth
+  int64_t k;
+  Activation activation;
+};
+
+struct LayerNormArgs {
+  float* x;  // [m, stride], in place; columns from n on are left alone
+  int64_t stride;
+  const float* gamma;  // [n]
+  const float* beta;   // [n]
+  int64_t m;
+  int64_t n;
+  float epsilon;
+};
+
+struct KernelTable {
+  const char* name;
+
+  void (*gemm)(const GemmArgs& args);
+
+  // x = (x - mean) / sqrt(variance + epsilon) * gamma + beta, each row on its own. Ba et al., "Layer Normalization".
+  void (*layer_norm)(const LayerNormArgs& args);
+
+  // Each of m rows of n scores (row stride `stride`, readable and writable up to the next multiple of 16, where it is
+  // left zero): scores = exp(scores - max), inverse_sums[row] = 1 / sum. Probabilities are the product of the two.
+  void (*softmax)(float* scores, int64_t stride, int64_t m, int64_t n, float* inverse_sums);
+
+  // x *= factor over n floats, n a multiple of 16.
+  void (*scale)(float* x, int64_t n, float factor);
+
+  // x = activation(x) over n floats, n a multiple of 16.
+  void (*activate)(float* x, int64_t n, Activation activation);
+
+  // transposed[column][row] = source[row][column]: rows x columns, strides in floats. Packs keys into panels.
+  void (*transpose)(const float* source, int64_t source_stride, int64_t rows, int64_t columns, float* transposed,
+                    int64_t transposed_stride);
+};
+
+extern "C" const KernelTable* attendant_kernels_scalar();
+extern "C" const KernelTable* attendant_kernels_avx2();
+extern "C" const KernelTable* attendant_kernels_avx512();
+
+}  // namespace attendant::kernels
+
+#endif  // ATTENDANT_ENGINE_KERNELS_KERNELS_H_
