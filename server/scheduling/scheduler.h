@@ -65,14 +65,14 @@ struct WorkCall {
 
 // The answer to Submit. When refused, no `done` of the call was or will be called.
 struct AdmissionResult {
-  absl::Status status;                    // OK, RESOURCE_EXHAUSTED (names limit and flag), UNAVAILABLE (draining),
-                                          // DEADLINE_EXCEEDED (already over)
+  absl::Status status;                       // OK, RESOURCE_EXHAUSTED (names limit and flag), UNAVAILABLE (draining),
+                                             // DEADLINE_EXCEEDED (already over)
   std::chrono::milliseconds retry_after{0};  // with RESOURCE_EXHAUSTED and UNAVAILABLE
 };
 
 struct SchedulerOptions {
   int num_workers = 1;
-  int32_t max_batch_tokens = 512;       // of one micro-batch; one longer item still runs alone
+  int32_t max_batch_tokens = 512;  // of one micro-batch; one longer item still runs alone
   int32_t max_batch_items = 256;
   int64_t max_queued_tokens = 262'144;  // --max-queued-tokens
   int64_t max_queued_items = 16'384;    // --max-queued-items
@@ -86,12 +86,16 @@ struct SchedulerStats {
   int64_t running_items = 0;
 };
 
+// Where an item was when it turned out that nobody wants it any more.
+enum class DropStage { kQueue, kCompute };
+
 // Called by workers; implementations must be thread-safe and quick. Metrics hang here.
 class SchedulerObserver {
  public:
   virtual ~SchedulerObserver() = default;
   virtual void OnBatch(int32_t items, int32_t tokens, Microseconds compute) {}
-  virtual void OnDropped(absl::StatusCode reason, int32_t items, int32_t tokens) {}
+  // reason: CANCELLED, DEADLINE_EXCEEDED or UNAVAILABLE (shut down).
+  virtual void OnDropped(absl::StatusCode reason, DropStage stage, int32_t items, int32_t tokens) {}
 };
 
 class Scheduler {

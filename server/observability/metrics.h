@@ -1,0 +1,84 @@
+// The server's Prometheus metrics: one method per event, one place that knows names, labels and buckets.
+//
+// It is not: a web server (metrics_server.h serves it), nor a log. docs/operations.md says what each family means.
+// Thread-safety: every method may be called from any thread; none takes the registry's lock, so a scrape never holds
+// up a request. Labels come from fixed sets (methods, status codes), so no caller can make the number of series grow.
+#ifndef ATTENDANT_SERVER_OBSERVABILITY_METRICS_H_
+#define ATTENDANT_SERVER_OBSERVABILITY_METRICS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/scheduling/scheduler.h"
+
+namespace prometheus {
+class Collectable;
+}
+
+namespace attendant {
+
+struct ModelInfo;
+
+enum class RpcMethod { kEmbed, kEmbedStream, kGetAttention, kTokenize, kListModels, kGetModel };
+inline constexpr int kNumRpcMethods = 6;
+
+// The label and log value: "Embed", "EmbedStream", ...
+std::string_view RpcMethodName(RpcMethod method);
+// As gRPC writes it: "OK", "RESOURCE_EXHAUSTED", ...; codes outside the canonical 17 are "UNKNOWN".
+std::string_view StatusCodeName(absl::StatusCode code);
+
+// How one request ended. On EmbedStream every message is a request. A stage that the request never reached is unset;
+// with several items a stage's time is that of its slowest item.
+struct RequestRecord {
+  RpcMethod method = RpcMethod::kEmbed;
+  absl::StatusCode code = absl::StatusCode::kOk;
+  Microseconds total{0};
+  std::optional<Microseconds> tokenize;
+  std::optional<Microseconds> queue;
+  std::optional<Microseconds> compute;
+};
+
+// The scheduler's observer, too: pass it to the Scheduler, which it must outlive.
+class Metrics final : public SchedulerObserver {
+ public:
+  explicit Metrics(std::string_view version);
+  ~Metrics() override;
+
+  // At start, once each.
+  void SetModel(const ModelInfo& model);
+  void SetWorkers(int num_workers);
+  // Called on every scrape, on the scraper's thread. The caller sets it to nullptr before what it reads goes away;
+  // when that returns, no call is under way.
+  void SetSchedulerStats(std::function<SchedulerStats()> stats);
+
+  // Every RequestStarted is followed by one RequestFinished with the same method.
+  void RequestStarted(RpcMethod method);
+  void RequestFinished(const RequestRecord& record);
+  // Items of a request by their own outcome.
+  void ItemsFinished(RpcMethod method, absl::StatusCode code, int64_t items);
+  // An EmbedStream or GetAttention stream that is open at the moment.
+  void StreamOpened(RpcMethod method);
+  void StreamClosed(RpcMethod method);
+
+  void OnBatch(int32_t items, int32_t tokens, Microseconds compute) override;
+  void OnDropped(absl::StatusCode reason, DropStage stage, int32_t items, int32_t tokens) override;
+
+  // What a scrape answers, in the text format.
+  std::string Render() const;
+  // For MetricsServer.
+  const std::vector<std::shared_ptr<prometheus::Collectable>>& collectables() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_SERVER_OBSERVABILITY_METRICS_H_
