@@ -30,7 +30,7 @@ LAYERS = {
     "engine/tokenizer/": Layer(("engine/sequence.h",), ("absl/", "nlohmann/", "utf8proc.h")),
     "engine/model/": Layer(("engine/kernels/", "engine/sequence.h"), ("absl/", "nlohmann/")),
     "engine/model/reference": Layer(("engine/model/", "engine/sequence.h"), ("absl/", "Eigen/")),
-    "engine/": Layer(("engine/tokenizer/", "engine/model/", "engine/kernels/"), ("absl/", "nlohmann/", "openssl/")),
+    "engine/": Layer(("engine/tokenizer/", "engine/model/", "engine/kernels/"), ("absl/", "nlohmann/", "openssl/", "utf8proc.h")),
     "server/scheduling/": Layer(FACADE, ("absl/",)),
     "server/observability/": Layer(("server/scheduling/", *FACADE), ("absl/", "prometheus/", "spdlog/", "nlohmann/")),
     "server/rpc/": Layer(("server/scheduling/", "server/observability/", *PROTO, *FACADE), ("absl/", "spdlog/", *GRPC)),

@@ -9,10 +9,11 @@ import cpp_source
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 70
 FOLDERS = ("engine", "server", "client", "proto", "tests", "bench", "scripts", "deploy", "cmake")
-SUFFIXES = (".h", ".cc", ".inc", ".py", ".sh", ".proto", ".go", ".js", ".java", ".cmake", "")
+SUFFIXES = (".h", ".cc", ".inc", ".py", ".sh", ".proto", ".go", ".js", ".java", ".cmake")  # and scripts without one
 # Data, not code. Tables made by a program carry its name at their head.
 EXEMPT_FOLDERS = ("tests/testdata",)
-EXEMPT_SUFFIXES = ("_tables.cc", "_tables.h", "_table.cc", "_table.h")
+BUILD_FOLDERS = {"bin", "node_modules", "target"}
+EXEMPT_SUFFIXES = (".pb.go", "_tables.cc", "_tables.h", "_table.cc", "_table.h")
 
 
 def _python_functions(text):
@@ -42,14 +43,21 @@ def problems(path, text):
                    f"a function stays under {MAX_FUNCTION_LINES}")
 
 
+def is_source(root, path):
+    name = path.relative_to(root)
+    if not path.is_file() or BUILD_FOLDERS & set(name.parts):
+        return False
+    if name.as_posix().startswith(EXEMPT_FOLDERS) or name.as_posix().endswith(EXEMPT_SUFFIXES):
+        return False
+    return path.suffix in SUFFIXES or (not path.suffix and path.read_bytes().startswith(b"#!"))
+
+
 def files(root):
     """The repository's own sources, as (path from the root, text)."""
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
-            name = path.relative_to(root).as_posix()
-            exempt = name.startswith(EXEMPT_FOLDERS) or name.endswith(EXEMPT_SUFFIXES) or "node_modules/" in name
-            if path.is_file() and path.suffix in SUFFIXES and not exempt:
-                yield name, path.read_text(encoding="utf-8")
+            if is_source(root, path):
+                yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
 
 
 def main(root):
