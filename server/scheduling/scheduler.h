@@ -24,6 +24,7 @@ namespace attendant {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 using Microseconds = std::chrono::microseconds;
+using SchedulerClock = std::function<SteadyTime()>;
 
 // Set once by the transport when the caller has gone; read by queue and workers.
 class CancelToken {
@@ -65,9 +66,10 @@ struct WorkCall {
 
 // The answer to Submit. When refused, no `done` of the call was or will be called.
 struct AdmissionResult {
-  absl::Status status;                       // OK, RESOURCE_EXHAUSTED (names limit and flag), UNAVAILABLE (draining),
-                                             // DEADLINE_EXCEEDED (already over)
-  std::chrono::milliseconds retry_after{0};  // with RESOURCE_EXHAUSTED and UNAVAILABLE
+  absl::Status status;  // OK, RESOURCE_EXHAUSTED (names limit and flag), UNAVAILABLE (draining),
+                        // DEADLINE_EXCEEDED (already over)
+  // With RESOURCE_EXHAUSTED and UNAVAILABLE. 0: the call can never be admitted, trying again does not help.
+  std::chrono::milliseconds retry_after{0};
 };
 
 struct SchedulerOptions {
@@ -77,6 +79,10 @@ struct SchedulerOptions {
   int64_t max_queued_tokens = 262'144;  // --max-queued-tokens
   int64_t max_queued_items = 16'384;    // --max-queued-items
   Microseconds max_batch_delay{0};      // wait for company when a batch is not full; 0: never
+  // A call without a deadline is ordered as if it were due this long after its arrival, one with a later deadline, too:
+  // nobody is overtaken for longer than this.
+  Microseconds patience{5'000'000};
+  SchedulerClock clock = &std::chrono::steady_clock::now;  // another one in tests
 };
 
 // A consistent snapshot for metrics and logs.
@@ -110,7 +116,8 @@ class Scheduler {
   void Drain();
   // Waits until nothing is queued or running, at most until the given time; true: all done.
   bool WaitIdle(SteadyTime until);
-  // Ends the workers; what is still queued completes with UNAVAILABLE.
+  // Ends the workers; what is still queued completes with UNAVAILABLE, running batches are finished. May be called more
+  // than once, but not from a `done` callback.
   void Shutdown();
 
   SchedulerStats stats() const;

@@ -1,0 +1,50 @@
+// One worker's hands: runs a micro-batch through the engine and gives every item its result, exactly once.
+//
+// It is not: a thread, nor a policy; it decides nothing but which items nobody waits for any more.
+// Thread-safety: belongs to one worker thread. Callbacks run on the calling thread; the caller holds no lock.
+#ifndef ATTENDANT_SERVER_SCHEDULING_BATCH_EXECUTOR_H_
+#define ATTENDANT_SERVER_SCHEDULING_BATCH_EXECUTOR_H_
+
+#include <memory>
+#include <vector>
+
+#include "server/scheduling/scheduler.h"
+#include "server/scheduling/work_queue.h"
+
+namespace attendant {
+
+// Tells items that will never run why, and the observer how many. Leaves the vector empty.
+void CompleteDropped(std::vector<DroppedItem>* dropped, SteadyTime now, SchedulerObserver* observer);
+
+class BatchExecutor {
+ public:
+  // observer may be null; both references outlive the executor.
+  BatchExecutor(std::unique_ptr<BatchRunner::Session> session, const SchedulerClock& clock,
+                SchedulerObserver* observer);
+
+  // Runs batch.items; returns the time that took. Results wait in the executor for Complete.
+  Microseconds Run(MicroBatch* batch);
+  // Calls `done` of every item of the batch that was run last, and forgets it.
+  void Complete(MicroBatch* batch);
+
+ private:
+  void Prepare(MicroBatch* batch);
+  bool IsAbandoned(const MicroBatch& batch, size_t index);
+  void RunSession(MicroBatch* batch);
+  absl::Status ItemStatus(size_t index) const;
+
+  std::unique_ptr<BatchRunner::Session> session_;
+  const SchedulerClock& clock_;
+  SchedulerObserver* observer_;
+  SteadyTime start_;
+  Microseconds compute_{0};
+  absl::Status batch_status_;
+  // One each per item of the batch; they keep their memory.
+  std::vector<SequenceTask> tasks_;
+  std::vector<SequenceResult> results_;
+  std::vector<absl::StatusCode> stale_;
+};
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_SERVER_SCHEDULING_BATCH_EXECUTOR_H_

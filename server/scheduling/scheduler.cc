@@ -1,0 +1,217 @@
+// The mechanism: one mutex over admission and queue, worker threads that take micro-batches whenever they are free.
+// Everything that is a decision is in Admission and WorkQueue.
+#include "server/scheduling/scheduler.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/scheduling/admission.h"
+#include "server/scheduling/batch_executor.h"
+#include "server/scheduling/work_queue.h"
+
+namespace attendant {
+namespace {
+
+// A full queue is searched for abandoned work at most this often: refusals must stay cheap in a storm.
+constexpr Microseconds kSweepInterval{10'000};
+
+}  // namespace
+
+class Scheduler::Impl {
+ public:
+  Impl(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer);
+
+  AdmissionResult Submit(WorkCall call);
+  void Drain();
+  bool WaitIdle(SteadyTime until);
+  void Shutdown();
+  SchedulerStats stats() const;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  void WorkerMain(BatchRunner* runner);
+  // Returns with a batch (its dropped items count) or, on shutdown, with false.
+  bool NextBatch(MicroBatch* batch);
+  void WaitForWork(Lock& lock);
+  // Makes room in a full queue. The items are running until FinishItems.
+  void SweepStale(SteadyTime now, std::vector<DroppedItem>* dropped);
+  void FinishItems(size_t count);
+  void StopWorkers();
+
+  const SchedulerOptions options_;
+  SchedulerObserver* const observer_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_available_;
+  std::condition_variable idle_;
+  // Below: guarded by mutex_.
+  Admission admission_;
+  WorkQueue queue_;
+  int idle_workers_ = 0;
+  int64_t running_items_ = 0;  // taken from the queue, `done` not yet returned
+  bool stopping_ = false;
+  SteadyTime next_sweep_ = SteadyTime::min();
+
+  std::once_flag stopped_;
+  std::vector<std::thread> workers_;  // last: they use all of the above
+};
+
+Scheduler::Impl::Impl(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer)
+    : options_(options), observer_(observer), admission_(options), queue_(options) {
+  const int count = std::max(1, options.num_workers);
+  for (int i = 0; i < count; ++i) {
+    workers_.emplace_back([this, runner] { WorkerMain(runner); });
+    pthread_setname_np(workers_.back().native_handle(), ("worker-" + std::to_string(i % 10000)).c_str());
+  }
+}
+
+AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
+  Admission::Call summary{.items = static_cast<int64_t>(call.items.size()), .deadline = call.deadline};
+  for (const WorkItem& item : call.items) summary.tokens += item.sequence.num_tokens();
+  std::vector<DroppedItem> dropped;
+  AdmissionResult result;
+  int64_t to_wake = 0;
+  const SteadyTime now = options_.clock();
+  {
+    Lock lock(mutex_);
+    result = admission_.Check(summary, {queue_.items(), queue_.tokens()}, now);
+    const bool momentary = absl::IsResourceExhausted(result.status) && result.retry_after.count() > 0;
+    if (momentary && now >= next_sweep_) {
+      next_sweep_ = now + kSweepInterval;
+      SweepStale(now, &dropped);
+      result = admission_.Check(summary, {queue_.items(), queue_.tokens()}, now);
+    }
+    if (result.status.ok()) {
+      queue_.Push(std::move(call), now);
+      to_wake = std::min<int64_t>(queue_.UsefulWorkers(), idle_workers_);
+    }
+  }
+  // Not under the lock, which a woken worker needs at once.
+  for (int64_t i = 0; i < to_wake; ++i) work_available_.notify_one();
+  if (!dropped.empty()) {
+    const size_t count = dropped.size();
+    CompleteDropped(&dropped, now, observer_);
+    FinishItems(count);
+  }
+  return result;
+}
+
+void Scheduler::Impl::SweepStale(SteadyTime now, std::vector<DroppedItem>* dropped) {
+  queue_.DropStale(now, dropped);
+  running_items_ += static_cast<int64_t>(dropped->size());
+}
+
+void Scheduler::Impl::WorkerMain(BatchRunner* runner) {
+  BatchExecutor executor(runner->NewSession(), options_.clock, observer_);
+  MicroBatch batch;
+  while (NextBatch(&batch)) {
+    const size_t count = batch.items.size() + batch.dropped.size();
+    CompleteDropped(&batch.dropped, options_.clock(), observer_);
+    if (!batch.items.empty()) {
+      const Microseconds compute = executor.Run(&batch);
+      {
+        Lock lock(mutex_);
+        admission_.RecordBatch(batch.tokens, compute);
+      }
+      executor.Complete(&batch);
+    }
+    batch.Clear();
+    FinishItems(count);
+  }
+}
+
+bool Scheduler::Impl::NextBatch(MicroBatch* batch) {
+  bool work_left = false;
+  {
+    Lock lock(mutex_);
+    ++idle_workers_;
+    WaitForWork(lock);
+    if (stopping_) return false;
+    queue_.TakeBatch(options_.clock(), idle_workers_, batch);
+    running_items_ += static_cast<int64_t>(batch->items.size() + batch->dropped.size());
+    --idle_workers_;
+    work_left = !queue_.empty() && idle_workers_ > 0;
+  }
+  // Whoever leaves work behind passes the call on: no wake-up is lost however few were woken at first.
+  if (work_left) work_available_.notify_one();
+  return true;
+}
+
+void Scheduler::Impl::WaitForWork(Lock& lock) {
+  while (!stopping_) {
+    if (queue_.empty()) {
+      work_available_.wait(lock);
+      continue;
+    }
+    const SteadyTime ready = admission_.draining() ? SteadyTime::min() : queue_.ReadyTime();
+    const SteadyTime now = options_.clock();
+    if (ready <= now) return;
+    work_available_.wait_for(lock, ready - now);
+  }
+}
+
+void Scheduler::Impl::FinishItems(size_t count) {
+  Lock lock(mutex_);
+  running_items_ -= static_cast<int64_t>(count);
+  if (running_items_ == 0 && queue_.empty()) idle_.notify_all();
+}
+
+void Scheduler::Impl::Drain() {
+  Lock lock(mutex_);
+  admission_.StartDraining();
+  work_available_.notify_all();  // no company will come any more
+}
+
+bool Scheduler::Impl::WaitIdle(SteadyTime until) {
+  Lock lock(mutex_);
+  return idle_.wait_until(lock, until, [this] { return running_items_ == 0 && queue_.empty(); });
+}
+
+void Scheduler::Impl::Shutdown() {
+  std::call_once(stopped_, [this] { StopWorkers(); });
+}
+
+void Scheduler::Impl::StopWorkers() {
+  std::vector<QueuedItem> unserved;
+  {
+    Lock lock(mutex_);
+    admission_.StartDraining();
+    stopping_ = true;
+    queue_.TakeAll(&unserved);
+    running_items_ += static_cast<int64_t>(unserved.size());
+    work_available_.notify_all();
+  }
+  std::vector<DroppedItem> dropped;
+  dropped.reserve(unserved.size());
+  for (QueuedItem& queued : unserved) dropped.push_back({std::move(queued), absl::StatusCode::kUnavailable});
+  const size_t count = dropped.size();
+  CompleteDropped(&dropped, options_.clock(), observer_);
+  FinishItems(count);
+  for (std::thread& worker : workers_) worker.join();
+}
+
+SchedulerStats Scheduler::Impl::stats() const {
+  Lock lock(mutex_);
+  return {.queued_items = queue_.items(), .queued_tokens = queue_.tokens(), .running_items = running_items_};
+}
+
+Scheduler::Scheduler(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer)
+    : impl_(std::make_unique<Impl>(options, runner, observer)) {}
+
+Scheduler::~Scheduler() { Shutdown(); }
+
+AdmissionResult Scheduler::Submit(WorkCall call) { return impl_->Submit(std::move(call)); }
+void Scheduler::Drain() { impl_->Drain(); }
+bool Scheduler::WaitIdle(SteadyTime until) { return impl_->WaitIdle(until); }
+void Scheduler::Shutdown() { impl_->Shutdown(); }
+SchedulerStats Scheduler::stats() const { return impl_->stats(); }
+
+}  // namespace attendant
