@@ -27,9 +27,9 @@ namespace attendant {
 struct EmbedderOptions {
   std::string model_dir;
   std::string precision = "fp32";
-  std::string isa = "auto";       // auto, scalar, avx2, avx512; one the CPU lacks is an error
-  std::string engine = "native";  // native, or reference (the slow Eigen twin)
-  int load_threads = 1;           // used while loading (packing weights), then gone
+  std::string isa = "auto";        // auto, scalar, avx2, avx512; one the CPU lacks is an error
+  std::string engine = "native";   // native, or reference (the slow Eigen twin)
+  int load_threads = 1;            // used while loading (packing weights), then gone
   int32_t max_batch_tokens = 512;  // capacity of a Workspace; raised to the model's max_tokens where that is larger
 };
 
@@ -78,6 +78,7 @@ struct TokenizeOptions {
   std::optional<std::string> prompt_name;
   std::optional<std::string> prompt_text;
   Truncation truncation = Truncation::kModelDefault;
+  int32_t max_tokens = 0;  // 0: the model's own; a larger number is cut to it
 };
 
 struct TokenizedItem {
@@ -104,6 +105,10 @@ struct SequenceTask {
 using AbandonedPredicate = std::function<bool(size_t task_index)>;
 
 class Workspace;  // all scratch of one worker, allocated once
+struct WorkspaceDeleter {
+  void operator()(Workspace* workspace) const;  // here, because the type is incomplete for those who own one
+};
+using WorkspacePtr = std::unique_ptr<Workspace, WorkspaceDeleter>;
 
 class Embedder {
  public:
@@ -113,15 +118,16 @@ class Embedder {
   const ModelInfo& info() const;
   const Tokenizer& tokenizer() const;
 
-  // Prompt, special tokens, truncation and validation of one input.
+  // Prompt, special tokens, truncation and validation of one input. Text without content (empty, blank, or only
+  // characters that the tokenizer drops) is an error.
   std::variant<TokenizedItem, InputError> Tokenize(const Input& input, const TokenizeOptions& options) const;
 
   // Checks a caller's wishes against the model; INVALID_ARGUMENT names what is wrong. num_tokens: of the sequence.
   absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const;
-  // Fills in the model's own pooling (with its Dense layers) where spec.pooling is empty.
+  // Floats in one vector of the output.
   int32_t OutputDimension(const EmbedSpec& spec) const;
 
-  std::unique_ptr<Workspace> NewWorkspace() const;
+  WorkspacePtr NewWorkspace() const;
 
   // Runs the tasks as one packed batch. Preconditions: sequences are valid (from Tokenize) and hold together at most
   // info().max_batch_tokens tokens. A task whose values are not finite gets an INTERNAL status, its neighbours do not

@@ -42,9 +42,10 @@ struct AttentionSpec {
 
 struct SequenceResult {
   absl::Status status;
-  bool abandoned = false;  // dropped between layers; nothing below is set
+  bool abandoned = false;        // dropped between layers; nothing below is set
   std::vector<float> embedding;  // [dimension] or [num_tokens, dimension]
-  std::vector<float> attention;  // [layers, heads (1 if reduced), query_rows, num_tokens], each row sums to 1 (unreduced)
+  std::vector<float>
+      attention;  // [layers, heads (1 if reduced), query_rows, num_tokens], each row sums to 1 (unreduced)
 };
 
 }  // namespace attendant

@@ -1,0 +1,348 @@
+#include "engine/embedder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <future>
+
+#include "absl/strings/str_cat.h"
+#include "engine/attention_collector.h"
+#include "engine/fingerprint.h"
+#include "engine/input_tokenizer.h"
+#include "engine/kernels/dispatch.h"
+#include "engine/model/encoder.h"
+#include "engine/model/pooling.h"
+#include "engine/model/reference_encoder.h"
+#include "engine/model/workspace.h"
+
+namespace attendant {
+namespace {
+
+bool AllFinite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+// Everything that decides what the vectors mean, in one text.
+std::string FingerprintOf(const ModelInfo& info, const SentenceConfig& sentence, const std::string& weights_digest,
+                          const std::string& tokenizer_digest) {
+  std::string text = absl::StrCat("attendant-fingerprint-1\nweights ", weights_digest, "\ntokenizer ", tokenizer_digest,
+                                  "\nprecision ", info.precision, "\nmax_tokens ", info.max_tokens, "\nlower_case ",
+                                  sentence.do_lower_case, "\ninclude_prompt ", sentence.include_prompt, "\nnormalize ",
+                                  info.normalize, "\npooling");
+  for (const PoolingMode mode : info.pooling) absl::StrAppend(&text, " ", static_cast<int>(mode));
+  absl::StrAppend(&text, "\ndefault_prompt ", info.default_prompt_name, "\n");
+  for (const auto& [name, prompt] : info.prompts) absl::StrAppend(&text, "prompt ", name, " ", Sha256(prompt), "\n");
+  return Sha256(text).substr(0, 32);
+}
+
+absl::Status CheckIndices(const std::vector<int32_t>& indices, int32_t count, const char* what) {
+  for (size_t i = 0; i < indices.size(); ++i) {
+    if (indices[i] < 0 || indices[i] >= count) {
+      return absl::InvalidArgumentError(absl::StrCat(what, "[", i, "]: ", indices[i], " is not in 0 to ", count - 1));
+    }
+    if (i > 0 && indices[i] <= indices[i - 1]) {
+      return absl::InvalidArgumentError(absl::StrCat(what, "[", i, "]: indices must ascend, without duplicates"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+class Embedder::Impl {
+ public:
+  absl::Status Load(const EmbedderOptions& options);
+  void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned) const;
+  int32_t OutputDimension(const EmbedSpec& spec) const;
+
+  ModelInfo info;
+  ModelConfig config;
+  SentenceConfig sentence;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<InputTokenizer> input_tokenizer;
+
+ private:
+  absl::Status LoadEncoder(const EmbedderOptions& options, const std::string& directory);
+  absl::Status FillInfo(const EmbedderOptions& options);
+  absl::StatusOr<std::string> DigestWeights(const std::string& directory) const;
+
+  void RunNative(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned) const;
+  void RunReference(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) const;
+  void Collect(const HiddenRows& rows, const SequenceTask& task) const;
+  std::vector<float> PoolAndProject(const HiddenRows& rows, const SequenceTask& task) const;
+
+  std::unique_ptr<SafetensorsFile> file_;
+  const kernels::KernelTable* kernels_ = nullptr;
+  std::unique_ptr<Weights> weights_;
+  std::unique_ptr<Encoder> encoder_;
+  std::unique_ptr<ReferenceEncoder> reference_;  // instead of encoder_ with engine = "reference"
+};
+
+absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
+  if (options.precision != "fp32") {
+    return absl::UnimplementedError(absl::StrCat("precision \"", options.precision, "\": only fp32 is available"));
+  }
+  std::error_code error;
+  if (!std::filesystem::is_directory(options.model_dir, error)) {
+    return absl::NotFoundError(absl::StrCat("model directory ", options.model_dir, " does not exist"));
+  }
+  auto directory = FindTransformerDirectory(options.model_dir);
+  if (!directory.ok()) return directory.status();
+  auto model_config = ReadModelConfig(*directory);
+  if (!model_config.ok()) return model_config.status();
+  config = *std::move(model_config);
+  auto sentence_config = ReadSentenceConfig(options.model_dir, config);
+  if (!sentence_config.ok()) return sentence_config.status();
+  sentence = *std::move(sentence_config);
+
+  // Hashing the weights file and reading the tokenizer take as long as packing: side by side.
+  auto digest = std::async(std::launch::async, [this, &directory] { return DigestWeights(*directory); });
+  auto loaded_tokenizer = std::async(std::launch::async, [&directory] { return Tokenizer::Load(*directory); });
+  const absl::Status encoder_status = LoadEncoder(options, *directory);
+  auto tokenizer_or = loaded_tokenizer.get();
+  auto digest_or = digest.get();
+  if (!encoder_status.ok()) return encoder_status;
+  if (!tokenizer_or.ok()) return tokenizer_or.status();
+  if (!digest_or.ok()) return digest_or.status();
+  tokenizer = *std::move(tokenizer_or);
+  if (const absl::Status status = FillInfo(options); !status.ok()) return status;
+  info.fingerprint = FingerprintOf(info, sentence, *digest_or, tokenizer->files_digest());
+  input_tokenizer = std::make_unique<InputTokenizer>(config, sentence, *tokenizer);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Embedder::Impl::DigestWeights(const std::string& directory) const {
+  auto digest = Sha256OfFile(directory + "/model.safetensors");
+  if (!digest.ok()) return digest.status();
+  std::string all = *digest;
+  for (const DenseConfig& dense : sentence.dense) {
+    auto dense_digest = Sha256OfFile(dense.directory + "/model.safetensors");
+    if (!dense_digest.ok()) return dense_digest.status();
+    absl::StrAppend(&all, " ", *dense_digest, " ", static_cast<int>(dense.activation));
+  }
+  return all;
+}
+
+absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options, const std::string& directory) {
+  auto choice = kernels::ChooseKernels(options.isa);
+  if (!choice.ok()) return choice.status();
+  kernels_ = choice->table;
+  info.kernels = kernels_->name;
+  info.kernels_reason = choice->reason;
+  auto file = SafetensorsFile::Open(directory + "/model.safetensors");
+  if (!file.ok()) {
+    if (!absl::IsNotFound(file.status())) return file.status();
+    return absl::NotFoundError(
+        absl::StrCat(file.status().message(), " (weights are read from model.safetensors only)"));
+  }
+  file_ = *std::move(file);
+  auto weights = LoadWeights(*file_, config, sentence.dense, std::max(1, options.load_threads));
+  if (!weights.ok()) return weights.status();
+  weights_ = *std::move(weights);
+  if (options.engine == "reference") {
+    auto reference = ReferenceEncoder::Load(*file_, config);
+    if (!reference.ok()) return reference.status();
+    reference_ = *std::move(reference);
+    info.kernels = "eigen";
+    info.kernels_reason = "the reference engine was asked for";
+    return absl::OkStatus();
+  }
+  if (options.engine != "native") {
+    return absl::InvalidArgumentError(absl::StrCat("unknown engine \"", options.engine, "\": use native or reference"));
+  }
+  encoder_ = std::make_unique<Encoder>(config, *weights_, *kernels_);
+  return absl::OkStatus();
+}
+
+absl::Status Embedder::Impl::FillInfo(const EmbedderOptions& options) {
+  // Every id that the tokenizer can produce must have a row in the embedding table.
+  if (tokenizer->vocab_size() > config.vocab_size) {
+    return absl::InvalidArgumentError(absl::StrCat(options.model_dir, ": the tokenizer has ids up to ",
+                                                   tokenizer->vocab_size() - 1, ", config.json a vocab_size of ",
+                                                   config.vocab_size));
+  }
+  if (sentence.max_seq_length < tokenizer->num_special_tokens(/*pair=*/false) + 1) {
+    return absl::InvalidArgumentError(absl::StrCat(options.model_dir, ": a maximum length of ", sentence.max_seq_length,
+                                                   " tokens leaves no room beside the special tokens"));
+  }
+  info.name = std::filesystem::path(options.model_dir).lexically_normal().filename().string();
+  if (info.name.empty()) {
+    info.name = std::filesystem::path(options.model_dir).lexically_normal().parent_path().filename().string();
+  }
+  info.architecture = config.model_type;
+  info.precision = options.precision;
+  info.hidden_size = config.hidden_size;
+  info.num_layers = config.num_hidden_layers;
+  info.num_heads = config.num_attention_heads;
+  info.vocab_size = config.vocab_size;
+  info.type_vocab_size = config.type_vocab_size;
+  info.max_tokens = sentence.max_seq_length;
+  info.max_batch_tokens = std::max(options.max_batch_tokens, info.max_tokens);
+  info.pooling = sentence.pooling;
+  info.normalize = sentence.normalize;
+  info.prompts = sentence.prompts;
+  info.default_prompt_name = sentence.default_prompt_name;
+  info.weights_bytes = weights_->storage.bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
+  info.dimension = OutputDimension(EmbedSpec{});
+  return absl::OkStatus();
+}
+
+int32_t Embedder::Impl::OutputDimension(const EmbedSpec& spec) const {
+  if (spec.output == OutputKind::kTokens) return config.hidden_size;
+  if (!spec.pooling.empty()) return config.hidden_size * static_cast<int32_t>(spec.pooling.size());
+  if (!sentence.dense.empty()) return sentence.dense.back().out_features;
+  return config.hidden_size * static_cast<int32_t>(sentence.pooling.size());
+}
+
+void Embedder::Impl::Run(std::span<const SequenceTask> tasks, Workspace& workspace,
+                         const AbandonedPredicate& abandoned) const {
+  if (reference_ != nullptr) return RunReference(tasks, abandoned);
+  RunNative(tasks, workspace, abandoned);
+}
+
+void Embedder::Impl::RunNative(std::span<const SequenceTask> tasks, Workspace& workspace,
+                               const AbandonedPredicate& abandoned) const {
+  workspace.batch.Clear();
+  bool maps = false;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    workspace.batch.Add(tasks[i].sequence, i);
+    tasks[i].result->abandoned = true;  // until it is seen to have survived
+    maps = maps || tasks[i].attention != nullptr;
+  }
+  if (maps) {
+    AttentionCollector collector(tasks, workspace.batch, info);
+    encoder_->Forward(workspace, abandoned, &collector);
+    collector.Finish();
+  } else {
+    encoder_->Forward(workspace, abandoned, nullptr);
+  }
+  for (size_t i = 0; i < workspace.batch.size(); ++i) {
+    const SequenceTask& task = tasks[workspace.batch.task_indices[i]];
+    const float* rows = workspace.hidden_states.data() + workspace.batch.cu_seqlens[i] * workspace.hidden_stride;
+    Collect({rows, workspace.hidden_stride, workspace.batch.length(i), config.hidden_size}, task);
+  }
+}
+
+void Embedder::Impl::RunReference(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) const {
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const SequenceTask& task = tasks[i];
+    task.result->abandoned = true;
+    if (abandoned && abandoned(i)) continue;
+    const int32_t n = task.sequence->num_tokens();
+    const bool maps = task.attention != nullptr;
+    const ReferenceOutput output =
+        reference_->Forward(*task.sequence, maps ? ReferenceEncoder::Maps::kAll : ReferenceEncoder::Maps::kNone);
+    if (maps) {
+      PackedBatch batch;
+      batch.Add(task.sequence, 0);
+      AttentionCollector collector({&task, 1}, batch, info);
+      const std::vector<float> ones(static_cast<size_t>(n), 1.0f);
+      for (int32_t plane = 0; plane < info.num_layers * info.num_heads; ++plane) {
+        const AttentionBlock block{0,
+                                   plane / info.num_heads,
+                                   plane % info.num_heads,
+                                   0,
+                                   n,
+                                   n,
+                                   output.attention.data() + static_cast<int64_t>(plane) * n * n,
+                                   n,
+                                   ones.data()};
+        if (collector.Wants(0, block.layer, block.head)) collector.Take(block);
+      }
+      collector.Finish();
+    }
+    Collect({output.hidden_states.data(), config.hidden_size, n, config.hidden_size}, task);
+  }
+}
+
+// Pooling, projection, normalisation and the check that nothing but finite numbers leaves the engine.
+void Embedder::Impl::Collect(const HiddenRows& rows, const SequenceTask& task) const {
+  SequenceResult& result = *task.result;
+  result.abandoned = false;
+  result.status = absl::OkStatus();
+  if (task.embed != nullptr) {
+    result.embedding = PoolAndProject(rows, task);
+    const int64_t dimension = OutputDimension(*task.embed);
+    if (task.embed->normalize) {
+      for (size_t at = 0; at < result.embedding.size(); at += static_cast<size_t>(dimension)) {
+        NormalizeL2(result.embedding.data() + at, dimension);
+      }
+    }
+  }
+  if (!AllFinite(result.embedding) || !AllFinite(result.attention)) {
+    result.embedding.clear();
+    result.attention.clear();
+    result.status = absl::InternalError("the model produced values that are not finite for this item");
+  }
+}
+
+std::vector<float> Embedder::Impl::PoolAndProject(const HiddenRows& rows, const SequenceTask& task) const {
+  const EmbedSpec& spec = *task.embed;
+  if (spec.output == OutputKind::kTokens) {
+    std::vector<float> values(static_cast<size_t>(rows.num_tokens) * static_cast<size_t>(rows.width));
+    for (int32_t i = 0; i < rows.num_tokens; ++i) {
+      std::memcpy(values.data() + static_cast<int64_t>(i) * rows.width, rows.data + i * rows.stride,
+                  sizeof(float) * static_cast<size_t>(rows.width));
+    }
+    return values;
+  }
+  const std::vector<PoolingMode>& modes = spec.pooling.empty() ? sentence.pooling : spec.pooling;
+  std::vector<float> values(modes.size() * static_cast<size_t>(rows.width));
+  Pool(rows, modes, task.sequence->pooling_start, values.data());
+  if (!spec.pooling.empty()) return values;
+  for (const DenseWeights& dense : weights_->dense) {
+    std::vector<float> projected(static_cast<size_t>(dense.linear.out_padded));
+    kernels_->gemm({.a = values.data(),
+                    .lda = dense.linear.in,
+                    .b = dense.linear.panels,
+                    .bias = dense.linear.bias,
+                    .residual = nullptr,
+                    .c = projected.data(),
+                    .ldc = dense.linear.out_padded,
+                    .m = 1,
+                    .n = dense.linear.out_padded,
+                    .k = dense.linear.in,
+                    .activation = dense.activation});
+    projected.resize(static_cast<size_t>(dense.linear.out));
+    values = std::move(projected);
+  }
+  return values;
+}
+
+Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Embedder::~Embedder() = default;
+
+absl::StatusOr<std::unique_ptr<Embedder>> Embedder::Load(const EmbedderOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  if (const absl::Status status = impl->Load(options); !status.ok()) return status;
+  return std::unique_ptr<Embedder>(new Embedder(std::move(impl)));
+}
+
+const ModelInfo& Embedder::info() const { return impl_->info; }
+const Tokenizer& Embedder::tokenizer() const { return *impl_->tokenizer; }
+
+std::variant<TokenizedItem, InputError> Embedder::Tokenize(const Input& input, const TokenizeOptions& options) const {
+  return impl_->input_tokenizer->Tokenize(input, options);
+}
+
+absl::Status Embedder::CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const {
+  if (absl::Status status = CheckIndices(spec.layers, info().num_layers, "layers"); !status.ok()) return status;
+  if (absl::Status status = CheckIndices(spec.heads, info().num_heads, "heads"); !status.ok()) return status;
+  return CheckIndices(spec.query_rows, num_tokens, "query_rows");
+}
+
+int32_t Embedder::OutputDimension(const EmbedSpec& spec) const { return impl_->OutputDimension(spec); }
+
+void WorkspaceDeleter::operator()(Workspace* workspace) const { delete workspace; }
+
+WorkspacePtr Embedder::NewWorkspace() const {
+  return WorkspacePtr(new Workspace(impl_->config, info().max_batch_tokens));
+}
+
+void Embedder::Run(std::span<const SequenceTask> tasks, Workspace& workspace,
+                   const AbandonedPredicate& abandoned) const {
+  impl_->Run(tasks, workspace, abandoned);
+}
+
+}  // namespace attendant

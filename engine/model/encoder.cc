@@ -1,0 +1,68 @@
+#include "engine/model/encoder.h"
+
+#include <cstring>
+
+#include "engine/model/feed_forward.h"
+#include "engine/model/tensor_source.h"
+
+namespace attendant {
+namespace {
+
+// Takes the abandoned sequences out of the batch and closes the gaps. A row's later values depend on its own sequence
+// only, so moving it does not change them.
+void DropAbandoned(Workspace& workspace, const Encoder::Abandoned& abandoned) {
+  PackedBatch& batch = workspace.batch;
+  PackedBatch kept;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (abandoned(batch.task_indices[i])) continue;
+    const int64_t from = batch.cu_seqlens[i];
+    const int64_t to = kept.num_tokens();
+    if (from != to) {
+      std::memmove(workspace.hidden_states.data() + to * workspace.hidden_stride,
+                   workspace.hidden_states.data() + from * workspace.hidden_stride,
+                   sizeof(float) * static_cast<size_t>(batch.length(i) * workspace.hidden_stride));
+    }
+    kept.Add(batch.sequences[i], batch.task_indices[i]);
+  }
+  if (kept.size() != batch.size()) batch = std::move(kept);
+}
+
+}  // namespace
+
+void Encoder::Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink) const {
+  Embed(workspace);
+  for (int32_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
+    if (layer > 0 && abandoned) DropAbandoned(workspace, abandoned);
+    if (workspace.batch.size() == 0) return;
+    const LayerWeights& weights = weights_.layers[static_cast<size_t>(layer)];
+    SelfAttention({config_, weights, kernels_, layer, sink}, workspace);
+    FeedForward(config_, weights, kernels_, workspace);
+  }
+}
+
+// hidden = LayerNorm(word + token type + position), summed in transformers' order.
+void Encoder::Embed(Workspace& workspace) const {
+  const PackedBatch& batch = workspace.batch;
+  const EmbeddingWeights& embeddings = weights_.embeddings;
+  const int64_t width = config_.hidden_size;
+  for (size_t s = 0; s < batch.size(); ++s) {
+    const TokenSequence& sequence = *batch.sequences[s];
+    for (int32_t position = 0; position < batch.length(s); ++position) {
+      float* row = workspace.hidden_states.data() + (batch.cu_seqlens[s] + position) * workspace.hidden_stride;
+      const size_t at = static_cast<size_t>(position);
+      ReadFloats(embeddings.word, sequence.input_ids[at] * width, width, row);
+      const float* type = embeddings.token_type + sequence.token_type_ids[at] * width;
+      const float* place = embeddings.position + position * width;
+      for (int64_t i = 0; i < width; ++i) row[i] = (row[i] + type[i]) + place[i];
+    }
+  }
+  kernels_.layer_norm({.x = workspace.hidden_states.data(),
+                       .stride = workspace.hidden_stride,
+                       .gamma = embeddings.norm.gamma,
+                       .beta = embeddings.norm.beta,
+                       .m = batch.num_tokens(),
+                       .n = width,
+                       .epsilon = config_.layer_norm_eps});
+}
+
+}  // namespace attendant

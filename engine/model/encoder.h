@@ -1,0 +1,42 @@
+// The Transformer encoder: embeddings, then per layer self-attention and feed forward. Reads like the paper.
+// Devlin et al., "BERT", 2018 (post-layer-norm encoder, learned positions, token types).
+//
+// Thread-safety: immutable; any number of threads may call Forward, each with its own Workspace.
+#ifndef ATTENDANT_ENGINE_MODEL_ENCODER_H_
+#define ATTENDANT_ENGINE_MODEL_ENCODER_H_
+
+#include <functional>
+
+#include "engine/kernels/kernels.h"
+#include "engine/model/attention.h"
+#include "engine/model/model_config.h"
+#include "engine/model/weights.h"
+#include "engine/model/workspace.h"
+
+namespace attendant {
+
+class Encoder {
+ public:
+  // Borrows all three.
+  Encoder(const ModelConfig& config, const Weights& weights, const kernels::KernelTable& kernels)
+      : config_(config), weights_(weights), kernels_(kernels) {}
+
+  // True: the sequence with this task index is no longer wanted.
+  using Abandoned = std::function<bool(size_t task_index)>;
+
+  // Runs workspace.batch; the last hidden states are left in workspace.hidden_states, [num_tokens, hidden_size] with
+  // stride hidden_stride. Sequences that `abandoned` (may be empty) names between layers leave the batch; the rows of
+  // the others move up. sink (may be null) is shown attention blocks with indices into the batch of that moment.
+  void Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink) const;
+
+ private:
+  void Embed(Workspace& workspace) const;
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+  const kernels::KernelTable& kernels_;
+};
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_ENGINE_MODEL_ENCODER_H_

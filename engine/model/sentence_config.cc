@@ -1,0 +1,220 @@
+// The sentence-transformers half of model_config.h.
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "engine/model/activation_name.h"
+#include "engine/model/json_file.h"
+#include "engine/model/model_config.h"
+
+namespace attendant {
+namespace {
+
+constexpr int64_t kMaxLength = 1'000'000;
+
+bool EndsWith(const std::string& text, const std::string& suffix) {
+  return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+// An absent file is no error: most of these files are optional.
+absl::StatusOr<std::optional<nlohmann::json>> ReadOptional(const std::string& path) {
+  auto json = ReadJsonFile(path);
+  if (json.ok()) return *std::move(json);
+  if (absl::IsNotFound(json.status())) return std::nullopt;
+  return json.status();
+}
+
+// sentence_bert_config.json or one of its six older names: max_seq_length and do_lower_case.
+absl::Status ReadTransformerModule(const std::string& directory, SentenceConfig& sentence) {
+  static constexpr const char* kNames[] = {"sentence_bert_config.json",       "sentence_roberta_config.json",
+                                           "sentence_distilbert_config.json", "sentence_camembert_config.json",
+                                           "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+                                           "sentence_xlnet_config.json"};
+  for (const char* name : kNames) {
+    const std::string path = absl::StrCat(directory, "/", name);
+    auto json = ReadOptional(path);
+    if (!json.ok()) return json.status();
+    if (!*json) continue;
+    JsonObject object(**json, path);
+    sentence.max_seq_length = static_cast<int32_t>(object.IntegerOr("max_seq_length", 0, 1, kMaxLength));
+    sentence.do_lower_case = object.BoolOr("do_lower_case", false);
+    return object.status();
+  }
+  return absl::OkStatus();
+}
+
+// Where sentence-transformers says nothing: the smaller of the model's positions and the tokenizer's maximum.
+absl::Status DefaultMaxLength(const std::string& directory, const ModelConfig& config, SentenceConfig& sentence) {
+  if (sentence.max_seq_length == 0) {
+    sentence.max_seq_length = config.max_position_embeddings;
+    const std::string path = directory + "/tokenizer_config.json";
+    auto json = ReadOptional(path);
+    if (!json.ok()) return json.status();
+    if (*json) {
+      JsonObject object(**json, path);
+      // "No limit" is written as a number of thirty digits.
+      const double limit = object.NumberOr("model_max_length", 1e30);
+      if (!object.status().ok()) return object.status();
+      if (limit >= 1 && limit < sentence.max_seq_length) sentence.max_seq_length = static_cast<int32_t>(limit);
+    }
+  }
+  sentence.max_seq_length = std::min(sentence.max_seq_length, config.max_position_embeddings);
+  return absl::OkStatus();
+}
+
+absl::Status ReadPooling(const std::string& path, const ModelConfig& config, SentenceConfig& sentence) {
+  auto json = ReadJsonFile(path);
+  if (!json.ok()) return json.status();
+  JsonObject object(*json, path);
+  const int64_t width = object.IntegerOr("word_embedding_dimension", config.hidden_size, 1, kMaxLength);
+  if (width != config.hidden_size) {
+    object.Fail(absl::StrCat("\"word_embedding_dimension\": expected ", config.hidden_size, ", found ", width));
+  }
+  static constexpr std::pair<const char*, PoolingMode> kModes[] = {
+      {"pooling_mode_cls_token", PoolingMode::kCls},
+      {"pooling_mode_max_tokens", PoolingMode::kMax},
+      {"pooling_mode_mean_tokens", PoolingMode::kMean},
+      {"pooling_mode_mean_sqrt_len_tokens", PoolingMode::kMeanSqrtLen},
+      {"pooling_mode_weightedmean_tokens", PoolingMode::kWeightedMean},
+      {"pooling_mode_lasttoken", PoolingMode::kLastToken}};
+  // sentence-transformers: only an absent pooling_mode_mean_tokens means true.
+  for (const auto& [key, mode] : kModes) {
+    if (object.BoolOr(key, mode == PoolingMode::kMean && !object.Has("pooling_mode"))) sentence.pooling.push_back(mode);
+  }
+  if (const std::string mode = object.StringOr("pooling_mode", ""); !mode.empty() && sentence.pooling.empty()) {
+    static constexpr std::pair<const char*, PoolingMode> kShort[] = {
+        {"cls", PoolingMode::kCls},
+        {"max", PoolingMode::kMax},
+        {"mean", PoolingMode::kMean},
+        {"mean_sqrt_len_tokens", PoolingMode::kMeanSqrtLen},
+        {"weightedmean", PoolingMode::kWeightedMean},
+        {"lasttoken", PoolingMode::kLastToken}};
+    for (const auto& [name, value] : kShort) {
+      if (mode == name) sentence.pooling.push_back(value);
+    }
+  }
+  if (sentence.pooling.empty()) object.Fail("no known pooling mode is on");
+  sentence.include_prompt = object.BoolOr("include_prompt", true);
+  return object.status();
+}
+
+absl::Status ReadDense(const std::string& directory, SentenceConfig& sentence) {
+  const std::string path = directory + "/config.json";
+  auto json = ReadJsonFile(path);
+  if (!json.ok()) return json.status();
+  JsonObject object(*json, path);
+  DenseConfig dense;
+  dense.directory = directory;
+  dense.in_features = static_cast<int32_t>(object.Integer("in_features", 1, kMaxLength));
+  dense.out_features = static_cast<int32_t>(object.Integer("out_features", 1, kMaxLength));
+  dense.bias = object.BoolOr("bias", true);
+  const std::string name = object.StringOr("activation_function", "torch.nn.modules.activation.Tanh");
+  if (!object.status().ok()) return object.status();
+  const std::optional<kernels::Activation> activation = ActivationFromTorchClass(name);
+  if (!activation) return absl::UnimplementedError(absl::StrCat(path, ": activation_function \"", name, "\""));
+  dense.activation = *activation;
+  sentence.dense.push_back(std::move(dense));
+  return absl::OkStatus();
+}
+
+// A module's type is a Python class path; its last word says what it is.
+absl::Status ReadModule(const nlohmann::json& module, const std::string& model_dir, const ModelConfig& config,
+                        SentenceConfig& sentence) {
+  JsonObject object(module, model_dir + "/modules.json");
+  const std::string type = object.StringOr("type", "");
+  const std::string path = object.StringOr("path", "");
+  if (path.find("..") != std::string::npos || (!path.empty() && path[0] == '/')) {
+    object.Fail(absl::StrCat("path \"", path, "\" leaves the model directory"));
+  }
+  if (!object.status().ok()) return object.status();
+  const std::string directory = path.empty() ? model_dir : absl::StrCat(model_dir, "/", path);
+  if (EndsWith(type, ".Transformer")) return ReadTransformerModule(directory, sentence);
+  if (EndsWith(type, ".Pooling")) return ReadPooling(directory + "/config.json", config, sentence);
+  if (EndsWith(type, ".Dense")) {
+    if (sentence.normalize) return absl::UnimplementedError("modules.json: a Dense module after Normalize");
+    return ReadDense(directory, sentence);
+  }
+  if (EndsWith(type, ".Normalize")) {
+    sentence.normalize = true;
+    return absl::OkStatus();
+  }
+  return absl::UnimplementedError(
+      absl::StrCat(model_dir, "/modules.json: module type \"", type, "\" is not supported"));
+}
+
+absl::Status ReadPrompts(const std::string& model_dir, SentenceConfig& sentence) {
+  const std::string path = model_dir + "/config_sentence_transformers.json";
+  auto json = ReadOptional(path);
+  if (!json.ok()) return json.status();
+  if (!*json) return absl::OkStatus();
+  JsonObject object(**json, path);
+  sentence.default_prompt_name = object.StringOr("default_prompt_name", "");
+  if (object.Has("prompts")) {
+    const nlohmann::json& prompts = (**json)["prompts"];
+    if (!prompts.is_object()) {
+      object.Fail("\"prompts\" is not an object");
+    } else {
+      for (const auto& [name, text] : prompts.items()) {
+        if (text.is_null()) continue;
+        if (!text.is_string()) object.Fail(absl::StrCat("prompt \"", name, "\" is not a string"));
+        if (text.is_string()) sentence.prompts[name] = text.get<std::string>();
+      }
+    }
+  }
+  if (!sentence.default_prompt_name.empty() && !sentence.prompts.contains(sentence.default_prompt_name)) {
+    object.Fail(absl::StrCat("\"default_prompt_name\" \"", sentence.default_prompt_name, "\" is not in \"prompts\""));
+  }
+  return object.status();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindTransformerDirectory(const std::string& model_dir) {
+  const std::string path = model_dir + "/modules.json";
+  auto modules = ReadOptional(path);
+  if (!modules.ok()) return modules.status();
+  if (!*modules || !(*modules)->is_array()) return model_dir;
+  for (const nlohmann::json& module : **modules) {
+    JsonObject object(module, path);
+    const std::string directory = object.StringOr("path", "");
+    if (!EndsWith(object.StringOr("type", ""), ".Transformer") || directory.empty()) continue;
+    if (directory.find("..") != std::string::npos || directory[0] == '/') {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": path \"", directory, "\" leaves the model directory"));
+    }
+    return absl::StrCat(model_dir, "/", directory);
+  }
+  return model_dir;
+}
+
+absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& model_dir, const ModelConfig& config) {
+  SentenceConfig sentence;
+  const std::string path = model_dir + "/modules.json";
+  auto modules = ReadOptional(path);
+  if (!modules.ok()) return modules.status();
+  if (*modules) {
+    if (!(*modules)->is_array()) return absl::InvalidArgumentError(absl::StrCat(path, ": expected an array"));
+    for (const nlohmann::json& module : **modules) {
+      if (const absl::Status status = ReadModule(module, model_dir, config, sentence); !status.ok()) return status;
+    }
+  } else if (const absl::Status status = ReadTransformerModule(model_dir, sentence); !status.ok()) {
+    return status;
+  }
+  if (sentence.pooling.empty()) sentence.pooling = {PoolingMode::kMean};
+  int64_t width = static_cast<int64_t>(config.hidden_size) * static_cast<int64_t>(sentence.pooling.size());
+  for (const DenseConfig& dense : sentence.dense) {
+    if (dense.in_features != width) {
+      return absl::InvalidArgumentError(absl::StrCat(dense.directory, "/config.json: \"in_features\": expected ", width,
+                                                     ", found ", dense.in_features));
+    }
+    width = dense.out_features;
+  }
+  auto transformer_dir = FindTransformerDirectory(model_dir);
+  if (!transformer_dir.ok()) return transformer_dir.status();
+  if (const absl::Status status = DefaultMaxLength(*transformer_dir, config, sentence); !status.ok()) return status;
+  if (const absl::Status status = ReadPrompts(model_dir, sentence); !status.ok()) return status;
+  return sentence;
+}
+
+}  // namespace attendant

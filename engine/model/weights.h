@@ -1,0 +1,73 @@
+// The model's parameters as the encoder reads them: shape-checked and packed once, at load, for the GEMM kernels.
+//
+// Thread-safety: immutable after LoadWeights. Views point into Weights::storage or into the safetensors file, which
+// must outlive it (the word embedding table stays memory-mapped as it is).
+#ifndef ATTENDANT_ENGINE_MODEL_WEIGHTS_H_
+#define ATTENDANT_ENGINE_MODEL_WEIGHTS_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/model/buffer.h"
+#include "engine/model/model_config.h"
+#include "engine/model/safetensors.h"
+
+namespace attendant {
+
+// y = W x + b. out_padded = PadToPanel(out).
+struct Linear {
+  int64_t in = 0;
+  int64_t out = 0;
+  int64_t out_padded = 0;
+  const float* panels = nullptr;  // [out_padded / 32][in][32]
+  const float* bias = nullptr;    // [out_padded]
+};
+
+struct LayerNormWeights {
+  const float* gamma = nullptr;  // [hidden_size]
+  const float* beta = nullptr;   // [hidden_size]
+};
+
+struct LayerWeights {
+  // query, key and value side by side: out = 3 * hidden_size. The query part carries the factor 1 / sqrt(head_dim).
+  Linear query_key_value;
+  Linear attention_output;
+  LayerNormWeights attention_norm;
+  Linear intermediate;
+  Linear output;
+  LayerNormWeights output_norm;
+};
+
+struct EmbeddingWeights {
+  TensorView word;                    // [vocab_size, hidden_size], memory-mapped
+  const float* position = nullptr;    // [max_position_embeddings, hidden_size]
+  const float* token_type = nullptr;  // [type_vocab_size, hidden_size]
+  LayerNormWeights norm;
+};
+
+struct DenseWeights {
+  Linear linear;
+  kernels::Activation activation = kernels::Activation::kNone;
+};
+
+struct Weights {
+  EmbeddingWeights embeddings;
+  std::vector<LayerWeights> layers;
+  std::vector<DenseWeights> dense;
+  Buffer storage;
+};
+
+// file: the model's; must outlive the result. num_threads pack in parallel. INVALID_ARGUMENT names file, tensor,
+// expected and found.
+absl::StatusOr<std::unique_ptr<Weights>> LoadWeights(const SafetensorsFile& file, const ModelConfig& config,
+                                                     const std::vector<DenseConfig>& dense, int num_threads);
+
+// PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(same), d = width. Vaswani et al., 2017, section 3.5.
+// out: [positions, width].
+void FillSinusoidalPositions(int64_t positions, int64_t width, float* out);
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_ENGINE_MODEL_WEIGHTS_H_

@@ -1,0 +1,25 @@
+#include "engine/model/workspace.h"
+
+#include "engine/kernels/kernels.h"
+
+namespace attendant {
+
+using kernels::PadToPanel;
+
+Workspace::Workspace(const ModelConfig& config, int32_t max_tokens_)
+    : max_tokens(max_tokens_),
+      hidden_stride(PadToPanel(config.hidden_size)),
+      qkv_stride(PadToPanel(3 * static_cast<int64_t>(config.hidden_size))),
+      intermediate_stride(PadToPanel(config.intermediate_size)),
+      scores_stride(PadToPanel(max_tokens_)),
+      head_dim_padded(PadToPanel(config.head_dim)),
+      hidden_states(max_tokens * hidden_stride),
+      qkv(max_tokens * qkv_stride),
+      context(max_tokens * hidden_stride),
+      intermediate(kFeedForwardRows * intermediate_stride),
+      keys(scores_stride * config.head_dim),
+      values(max_tokens * head_dim_padded),
+      scores(kQueryBlock * scores_stride),
+      head_context(kQueryBlock * head_dim_padded) {}
+
+}  // namespace attendant

@@ -1,0 +1,45 @@
+// All scratch memory of one worker, allocated once; no allocation happens in a forward pass.
+// Not thread-safe: one thread at a time.
+#ifndef ATTENDANT_ENGINE_MODEL_WORKSPACE_H_
+#define ATTENDANT_ENGINE_MODEL_WORKSPACE_H_
+
+#include <cstdint>
+
+#include "engine/model/buffer.h"
+#include "engine/model/model_config.h"
+#include "engine/model/packed_batch.h"
+
+namespace attendant {
+
+// Rows of queries whose scores are in flight at once: two register tiles, so that scores of 512 keys fit in L1.
+inline constexpr int32_t kQueryBlock = 24;
+// Rows that go through both halves of the feed forward before the next: their intermediate activations stay in L2.
+inline constexpr int32_t kFeedForwardRows = 120;
+
+class Workspace {
+ public:
+  Workspace(const ModelConfig& config, int32_t max_tokens);
+
+  const int32_t max_tokens;
+  // Row strides, multiples of the panel width; columns beyond the true width are zero.
+  const int64_t hidden_stride;
+  const int64_t qkv_stride;
+  const int64_t intermediate_stride;
+  const int64_t scores_stride;  // max_tokens
+  const int64_t head_dim_padded;
+
+  PackedBatch batch;
+  Buffer hidden_states;  // [max_tokens, hidden_stride]
+  Buffer qkv;            // [max_tokens, qkv_stride]: query, key, value
+  Buffer context;        // [max_tokens, hidden_stride]
+  Buffer intermediate;   // [kFeedForwardRows, intermediate_stride]
+  Buffer keys;           // one head's keys, transposed: [scores_stride / 32][head_dim][32]
+  Buffer values;         // one head's values: [head_dim_padded / 32][max_tokens][32]
+  Buffer scores;         // [kQueryBlock, scores_stride]
+  Buffer head_context;   // [kQueryBlock, head_dim_padded], for head sizes that are no multiple of the panel width
+  float inverse_sums[kQueryBlock];
+};
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_ENGINE_MODEL_WORKSPACE_H_
