@@ -1,0 +1,34 @@
+// What the files that do include gRPC share: channel settings and deadlines.
+//
+// Not part of the library's public face. Thread-safety: pure functions.
+#ifndef ATTENDANT_CLIENT_LIB_GRPC_SUPPORT_H_
+#define ATTENDANT_CLIENT_LIB_GRPC_SUPPORT_H_
+
+#include <grpc/support/time.h>
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "attendant/v1/embedding.grpc.pb.h"
+#include "client/lib/client.h"
+
+namespace attendant::client {
+
+// On gRPC's monotonic clock, so that a step of the wall clock neither ends nor prolongs a call.
+inline gpr_timespec ToGrpcTime(SteadyTime time) {
+  if (time == SteadyTime::max()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  const auto left = std::chrono::duration_cast<std::chrono::microseconds>(time - std::chrono::steady_clock::now());
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(left.count(), GPR_TIMESPAN));
+}
+
+// Makes a stream whose call has this deadline; where opens its error messages.
+std::unique_ptr<EmbedStream> NewEmbedStream(v1::EmbeddingService::Stub* stub, SteadyTime deadline, std::string where);
+
+absl::StatusOr<ServingStatus> CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
+                                          SteadyTime deadline, const std::string& where);
+
+}  // namespace attendant::client
+
+#endif  // ATTENDANT_CLIENT_LIB_GRPC_SUPPORT_H_

@@ -1,0 +1,149 @@
+#include "client/lib/wire.h"
+
+namespace attendant::client {
+namespace {
+
+static_assert(static_cast<int>(Pooling::kMean) == v1::POOLING_MEAN);
+static_assert(static_cast<int>(Pooling::kLastToken) == v1::POOLING_LAST_TOKEN);
+static_assert(static_cast<int>(Truncation::kError) == v1::TRUNCATION_ERROR);
+static_assert(static_cast<int>(Truncation::kStart) == v1::TRUNCATION_START);
+static_assert(static_cast<int>(Output::kTokens) == v1::OUTPUT_TOKENS);
+static_assert(static_cast<int>(HeadReduction::kMax) == v1::HEAD_REDUCTION_MAX);
+
+template <typename Message>
+void SetPrompt(const PromptOptions& prompt, Message* out) {
+  if (prompt.prompt_name.has_value()) out->set_prompt_name(*prompt.prompt_name);
+  if (prompt.prompt_text.has_value()) out->set_prompt_text(*prompt.prompt_text);
+}
+
+template <typename Repeated>
+auto ToVector(const Repeated& field) {
+  return std::vector<typename Repeated::value_type>(field.begin(), field.end());
+}
+
+std::vector<Token> FromWireTokens(const google::protobuf::RepeatedPtrField<v1::Token>& tokens) {
+  std::vector<Token> out;
+  out.reserve(static_cast<size_t>(tokens.size()));
+  for (const v1::Token& token : tokens) {
+    out.push_back({token.id(), token.text(), token.special(), token.type_id(), token.start(), token.end()});
+  }
+  return out;
+}
+
+}  // namespace
+
+void ToWire(const Item& item, v1::Item* out) {
+  if (const auto* text = std::get_if<std::string>(&item)) {
+    out->set_text(*text);
+  } else if (const auto* pair = std::get_if<TextPair>(&item)) {
+    out->mutable_pair()->set_first(pair->first);
+    out->mutable_pair()->set_second(pair->second);
+  } else {
+    const auto& tokens = std::get<TokenIds>(item);
+    v1::TokenSequence* sequence = out->mutable_tokens();
+    sequence->mutable_input_ids()->Add(tokens.input_ids.begin(), tokens.input_ids.end());
+    sequence->mutable_token_type_ids()->Add(tokens.token_type_ids.begin(), tokens.token_type_ids.end());
+    sequence->set_add_special_tokens(tokens.add_special_tokens);
+  }
+}
+
+void ToWire(const std::vector<const Item*>& items, const EmbedOptions& options, v1::EmbedRequest* out) {
+  out->set_model(options.model);
+  for (const Item* item : items) ToWire(*item, out->add_items());
+  v1::EmbedOptions* wire = out->mutable_options();
+  for (const Pooling pooling : options.pooling) wire->add_pooling(static_cast<v1::Pooling>(pooling));
+  if (options.normalize.has_value()) wire->set_normalize(*options.normalize);
+  SetPrompt(options.prompt, wire);
+  wire->set_truncation(static_cast<v1::Truncation>(options.truncation));
+  wire->set_output(static_cast<v1::Output>(options.output));
+  out->set_include_metadata(options.include_metadata);
+}
+
+void ToWire(const std::vector<const Item*>& items, const TokenizeOptions& options, v1::TokenizeRequest* out) {
+  out->set_model(options.model);
+  for (const Item* item : items) ToWire(*item, out->add_items());
+  SetPrompt(options.prompt, out);
+  out->set_truncation(static_cast<v1::Truncation>(options.truncation));
+}
+
+void ToWire(const Item& item, const AttentionOptions& options, v1::GetAttentionRequest* out) {
+  out->set_model(options.model);
+  ToWire(item, out->mutable_item());
+  out->mutable_layers()->Add(options.layers.begin(), options.layers.end());
+  out->mutable_heads()->Add(options.heads.begin(), options.heads.end());
+  out->mutable_query_rows()->Add(options.query_rows.begin(), options.query_rows.end());
+  out->set_head_reduction(static_cast<v1::HeadReduction>(options.reduction));
+  SetPrompt(options.prompt, out);
+  out->set_truncation(static_cast<v1::Truncation>(options.truncation));
+}
+
+absl::Status FromWire(const v1::ItemStatus& status) {
+  if (status.code() == 0) return absl::OkStatus();
+  return absl::Status(static_cast<absl::StatusCode>(status.code()), status.message());
+}
+
+EmbedReply FromWire(const v1::EmbedResponse& response) {
+  EmbedReply reply;
+  reply.model = response.model();
+  reply.model_fingerprint = response.model_fingerprint();
+  reply.results.reserve(static_cast<size_t>(response.results_size()));
+  for (const v1::EmbedResult& result : response.results()) {
+    reply.results.push_back({FromWire(result.status()), result.status().field(), ToVector(result.embedding().values()),
+                             ToVector(result.embedding().shape()), result.tokens_used(), result.tokens_dropped()});
+  }
+  if (response.has_metadata()) {
+    const v1::CallMetadata& cost = response.metadata();
+    reply.metadata = CallMetadata{cost.tokenize_us(), cost.queue_us(),    cost.compute_us(),
+                                  cost.total_us(),    cost.batch_items(), cost.batch_tokens()};
+  }
+  return reply;
+}
+
+TokenizeReply FromWire(const v1::TokenizeResponse& response) {
+  TokenizeReply reply;
+  reply.model = response.model();
+  reply.model_fingerprint = response.model_fingerprint();
+  for (const v1::TokenizeResult& result : response.results()) {
+    reply.results.push_back(
+        {FromWire(result.status()), result.status().field(), FromWireTokens(result.tokens()), result.tokens_dropped()});
+  }
+  return reply;
+}
+
+ModelInfo FromWire(const v1::Model& model) {
+  ModelInfo info;
+  info.name = model.name();
+  info.fingerprint = model.fingerprint();
+  info.architecture = model.architecture();
+  info.precision = model.precision();
+  info.kernels = model.kernels();
+  info.dimension = model.dimension();
+  info.hidden_size = model.hidden_size();
+  info.num_layers = model.num_layers();
+  info.num_heads = model.num_heads();
+  info.vocab_size = model.vocab_size();
+  info.max_tokens = model.max_tokens();
+  for (const int pooling : model.pooling()) info.pooling.push_back(static_cast<Pooling>(pooling));
+  info.normalize = model.normalize();
+  info.prompts.insert(model.prompts().begin(), model.prompts().end());
+  info.default_prompt_name = model.default_prompt_name();
+  const v1::Limits& limits = model.limits();
+  info.limits = {limits.max_items_per_request(), limits.max_text_bytes(),      limits.max_tokens_per_item(),
+                 limits.max_message_bytes(),     limits.max_attention_bytes(), limits.max_in_flight_per_stream()};
+  return info;
+}
+
+AttentionMap FromWire(const v1::AttentionHeader& header) {
+  AttentionMap map;
+  map.model = header.model();
+  map.model_fingerprint = header.model_fingerprint();
+  map.tokens = FromWireTokens(header.tokens());
+  map.layers = ToVector(header.layers());
+  map.heads = ToVector(header.heads());
+  map.query_rows = ToVector(header.query_rows());
+  map.shape = ToVector(header.shape());
+  map.tokens_dropped = header.tokens_dropped();
+  return map;
+}
+
+}  // namespace attendant::client
