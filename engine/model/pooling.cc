@@ -25,12 +25,13 @@ void PoolOne(const HiddenRows& rows, PoolingMode mode, int32_t begin, float* out
   // The floor is sentence-transformers' own: nothing to average gives zeros, not NaN.
   const float count = std::max(static_cast<float>(rows.num_tokens - begin), 1e-9f);
   switch (mode) {
-    case PoolingMode::kCls:
-      std::copy(rows.data, rows.data + rows.width, out);
+    case PoolingMode::kCls: {
+      const float* row = rows.data + (begin < rows.num_tokens ? begin : 0) * rows.stride;
+      std::copy(row, row + rows.width, out);
       return;
+    }
     case PoolingMode::kMax:
-      // Masked tokens count as -1e9 there.
-      std::fill(out, out + rows.width, begin > 0 ? -1e9f : -std::numeric_limits<float>::infinity());
+      std::fill(out, out + rows.width, -std::numeric_limits<float>::infinity());
       for (int32_t token = begin; token < rows.num_tokens; ++token) {
         const float* row = rows.data + token * rows.stride;
         for (int32_t i = 0; i < rows.width; ++i) out[i] = std::isnan(row[i]) ? row[i] : std::max(out[i], row[i]);

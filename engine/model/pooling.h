@@ -16,8 +16,8 @@ struct HiddenRows {
   int32_t width;
 };
 
-// out[modes.size() * width], the modes side by side. Tokens before pooling_start (a prompt) count as masked, as there:
-// they are left out of every mode but cls, which always is the first token.
+// out[modes.size() * width], the modes side by side. Tokens before pooling_start (a prompt) are left out of every mode;
+// cls is then the first token after them.
 //   max           maximum over tokens              mean          sum / n
 //   mean_sqrt_len sum / sqrt(n)                    weighted_mean sum of (position + 1) x_position / sum of weights
 //   last_token    the last token's

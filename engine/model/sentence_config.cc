@@ -64,35 +64,45 @@ absl::Status DefaultMaxLength(const std::string& directory, const ModelConfig& c
   return absl::OkStatus();
 }
 
+struct PoolingName {
+  const char* flag;  // sentence-transformers until 5: one boolean each
+  const char* name;  // from 6: "pooling_mode" holds a name, or a list of names in the order of concatenation
+  PoolingMode mode;
+};
+constexpr PoolingName kPoolingNames[] = {
+    {"pooling_mode_cls_token", "cls", PoolingMode::kCls},
+    {"pooling_mode_max_tokens", "max", PoolingMode::kMax},
+    {"pooling_mode_mean_tokens", "mean", PoolingMode::kMean},
+    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", PoolingMode::kMeanSqrtLen},
+    {"pooling_mode_weightedmean_tokens", "weightedmean", PoolingMode::kWeightedMean},
+    {"pooling_mode_lasttoken", "lasttoken", PoolingMode::kLastToken}};
+
+void ReadPoolingNames(const nlohmann::json& value, JsonObject& object, SentenceConfig& sentence) {
+  const nlohmann::json list = value.is_array() ? value : nlohmann::json::array({value});
+  for (const nlohmann::json& entry : list) {
+    const auto* known = std::find_if(std::begin(kPoolingNames), std::end(kPoolingNames),
+                                     [&entry](const PoolingName& name) { return entry == name.name; });
+    if (known == std::end(kPoolingNames)) return object.Fail("\"pooling_mode\": not a known mode");
+    sentence.pooling.push_back(known->mode);
+  }
+}
+
 absl::Status ReadPooling(const std::string& path, const ModelConfig& config, SentenceConfig& sentence) {
   auto json = ReadJsonFile(path);
   if (!json.ok()) return json.status();
   JsonObject object(*json, path);
-  const int64_t width = object.IntegerOr("word_embedding_dimension", config.hidden_size, 1, kMaxLength);
-  if (width != config.hidden_size) {
-    object.Fail(absl::StrCat("\"word_embedding_dimension\": expected ", config.hidden_size, ", found ", width));
+  for (const char* key : {"word_embedding_dimension", "embedding_dimension"}) {
+    const int64_t width = object.IntegerOr(key, config.hidden_size, 1, kMaxLength);
+    if (width != config.hidden_size) {
+      object.Fail(absl::StrCat("\"", key, "\": expected ", config.hidden_size, ", found ", width));
+    }
   }
-  static constexpr std::pair<const char*, PoolingMode> kModes[] = {
-      {"pooling_mode_cls_token", PoolingMode::kCls},
-      {"pooling_mode_max_tokens", PoolingMode::kMax},
-      {"pooling_mode_mean_tokens", PoolingMode::kMean},
-      {"pooling_mode_mean_sqrt_len_tokens", PoolingMode::kMeanSqrtLen},
-      {"pooling_mode_weightedmean_tokens", PoolingMode::kWeightedMean},
-      {"pooling_mode_lasttoken", PoolingMode::kLastToken}};
-  // sentence-transformers: only an absent pooling_mode_mean_tokens means true.
-  for (const auto& [key, mode] : kModes) {
-    if (object.BoolOr(key, mode == PoolingMode::kMean && !object.Has("pooling_mode"))) sentence.pooling.push_back(mode);
-  }
-  if (const std::string mode = object.StringOr("pooling_mode", ""); !mode.empty() && sentence.pooling.empty()) {
-    static constexpr std::pair<const char*, PoolingMode> kShort[] = {
-        {"cls", PoolingMode::kCls},
-        {"max", PoolingMode::kMax},
-        {"mean", PoolingMode::kMean},
-        {"mean_sqrt_len_tokens", PoolingMode::kMeanSqrtLen},
-        {"weightedmean", PoolingMode::kWeightedMean},
-        {"lasttoken", PoolingMode::kLastToken}};
-    for (const auto& [name, value] : kShort) {
-      if (mode == name) sentence.pooling.push_back(value);
+  if (object.Has("pooling_mode")) {
+    ReadPoolingNames((*json)["pooling_mode"], object, sentence);
+  } else {
+    // There, only an absent pooling_mode_mean_tokens means true.
+    for (const PoolingName& name : kPoolingNames) {
+      if (object.BoolOr(name.flag, name.mode == PoolingMode::kMean)) sentence.pooling.push_back(name.mode);
     }
   }
   if (sentence.pooling.empty()) object.Fail("no known pooling mode is on");
