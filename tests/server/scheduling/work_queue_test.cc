@@ -1,0 +1,232 @@
+#include "server/scheduling/work_queue.h"
+
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/scheduling/fakes.h"
+
+namespace attendant {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const SteadyTime kNow = SteadyTime(seconds(100));
+
+std::vector<int32_t> Ids(const MicroBatch& batch) {
+  std::vector<int32_t> ids;
+  for (const QueuedItem& item : batch.items) ids.push_back(item.item.sequence.input_ids[0]);
+  return ids;
+}
+
+class WorkQueueTest : public testing::Test {
+ protected:
+  WorkQueueTest() {
+    options_.max_batch_tokens = 128;
+    options_.max_batch_items = 8;
+    options_.patience = seconds(5);
+  }
+
+  void Push(int32_t first_id, std::vector<int32_t> lengths, SteadyTime deadline = SteadyTime::max(),
+            std::shared_ptr<const CancelToken> cancel = nullptr, SteadyTime now = kNow) {
+    WorkCall call;
+    for (size_t i = 0; i < lengths.size(); ++i) {
+      call.items.push_back(MakeItem(first_id + static_cast<int32_t>(i), lengths[i]));
+    }
+    call.deadline = deadline;
+    call.cancel = std::move(cancel);
+    Queue().Push(std::move(call), now);
+  }
+
+  MicroBatch Take(int idle_workers = 1, SteadyTime now = kNow) {
+    MicroBatch batch;
+    Queue().TakeBatch(now, idle_workers, &batch);
+    return batch;
+  }
+
+  WorkQueue& Queue() {
+    if (!queue_) queue_ = std::make_unique<WorkQueue>(options_);
+    return *queue_;
+  }
+
+  SchedulerOptions options_;
+
+ private:
+  std::unique_ptr<WorkQueue> queue_;
+};
+
+TEST_F(WorkQueueTest, EarliestDeadlineFirstThenFirstCome) {
+  Push(1, {16}, kNow + seconds(3));
+  Push(2, {16}, kNow + seconds(1));
+  Push(3, {16}, kNow + seconds(3));
+  Push(4, {16}, kNow + seconds(2));
+  EXPECT_THAT(Ids(Take()), ElementsAre(2, 4, 1, 3));
+  EXPECT_TRUE(Queue().empty());
+}
+
+TEST_F(WorkQueueTest, NoDeadlineCountsAsArrivalPlusPatience) {
+  Push(1, {16});
+  Push(2, {16}, kNow + seconds(6), nullptr, kNow + seconds(2));     // due before 2 + 5 s: its deadline counts
+  Push(3, {16}, kNow + seconds(4));                                 // earlier than 0 + 5 s
+  Push(4, {16}, kNow + seconds(3600), nullptr, kNow + seconds(2));  // patience again: 7 s
+  EXPECT_THAT(Ids(Take(1, kNow + seconds(2))), ElementsAre(3, 1, 2, 4));
+}
+
+TEST_F(WorkQueueTest, NothingThatComesLaterOvertakesWhatHasWaitedForItsPatience) {
+  Push(1, {16});
+  const SteadyTime later = kNow + seconds(5);
+  Push(2, {16}, later + Microseconds(1), nullptr, later);
+  EXPECT_THAT(Ids(Take(1, later)), ElementsAre(1, 2));
+}
+
+TEST_F(WorkQueueTest, BatchEndsBeforeTheTokenLimit) {
+  Push(1, {64, 63, 2, 1});
+  const MicroBatch first = Take();
+  EXPECT_THAT(Ids(first), ElementsAre(1, 2));  // 129 would be too many, and item 4 waits for its turn behind item 3
+  EXPECT_EQ(first.tokens, 127);
+  EXPECT_EQ(Queue().tokens(), 3);
+  EXPECT_EQ(Queue().items(), 2);
+  EXPECT_THAT(Ids(Take()), ElementsAre(3, 4));
+}
+
+TEST_F(WorkQueueTest, BatchEndsAtTheItemLimit) {
+  Push(1, std::vector<int32_t>(9, 1));
+  EXPECT_EQ(Take().items.size(), 8u);
+  EXPECT_EQ(Take().items.size(), 1u);
+}
+
+TEST_F(WorkQueueTest, AnItemLongerThanABatchRunsAlone) {
+  Push(1, {16, 500, 16});
+  EXPECT_THAT(Ids(Take()), ElementsAre(1));
+  EXPECT_THAT(Ids(Take()), ElementsAre(2));
+  EXPECT_THAT(Ids(Take()), ElementsAre(3));
+}
+
+TEST_F(WorkQueueTest, CallsShareABatch) {
+  Push(1, {32, 32}, kNow + seconds(1));
+  Push(3, {32, 32}, kNow + seconds(2));
+  EXPECT_THAT(Ids(Take()), ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(WorkQueueTest, IdleWorkersGetEvenShares) {
+  Push(1, std::vector<int32_t>(8, 16));
+  EXPECT_THAT(Ids(Take(2)), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(Ids(Take(1)), ElementsAre(5, 6, 7, 8));
+}
+
+TEST_F(WorkQueueTest, SharesAreCutAtTheNearestBorder) {
+  Push(1, {90, 110});
+  EXPECT_THAT(Ids(Take(2)), ElementsAre(1));
+  EXPECT_THAT(Ids(Take(1)), ElementsAre(2));
+  Push(3, {40, 40, 40});  // 60 each: 80 is as near as 40, and an item more for the earlier batch
+  EXPECT_THAT(Ids(Take(2)), ElementsAre(3, 4));
+  EXPECT_THAT(Ids(Take(1)), ElementsAre(5));
+}
+
+TEST_F(WorkQueueTest, TinySharesAreNotSplit) {
+  Push(1, {8, 8, 8, 8});
+  EXPECT_EQ(Queue().UsefulWorkers(), 1);
+  EXPECT_EQ(Take(4).items.size(), 4u);
+}
+
+TEST_F(WorkQueueTest, UsefulWorkersAreLimitedByItemsAndTokens) {
+  Push(1, {120});
+  EXPECT_EQ(Queue().UsefulWorkers(), 1);
+  Push(2, {120, 120});
+  EXPECT_EQ(Queue().UsefulWorkers(), 3);
+}
+
+TEST_F(WorkQueueTest, ManyIdleWorkersDoNotMakeSharesSmallerThanTheFloor) {
+  Push(1, std::vector<int32_t>(8, 16));
+  for (int idle = 64; !Queue().empty(); --idle) EXPECT_EQ(Take(idle).tokens, WorkQueue::kMinShareTokens);
+}
+
+TEST_F(WorkQueueTest, CancelledAndExpiredAreDroppedWithTheirReason) {
+  const auto cancel = std::make_shared<CancelToken>();
+  Push(1, {16, 16}, kNow + seconds(2), cancel);
+  Push(3, {16}, kNow + seconds(1));
+  Push(4, {16}, kNow + seconds(3));
+  cancel->Cancel();
+  const MicroBatch batch = Take(1, kNow + seconds(1));
+  EXPECT_THAT(Ids(batch), ElementsAre(4));
+  ASSERT_EQ(batch.dropped.size(), 3u);
+  EXPECT_EQ(batch.dropped[0].reason, absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(batch.dropped[1].reason, absl::StatusCode::kCancelled);
+  EXPECT_EQ(batch.dropped[2].reason, absl::StatusCode::kCancelled);
+  EXPECT_EQ(Queue().tokens(), 0);
+  EXPECT_EQ(Queue().items(), 0);
+}
+
+TEST_F(WorkQueueTest, TheRestOfAHalfTakenCallIsDroppedToo) {
+  const auto cancel = std::make_shared<CancelToken>();
+  Push(1, {100, 100}, SteadyTime::max(), cancel);
+  EXPECT_THAT(Ids(Take()), ElementsAre(1));
+  cancel->Cancel();
+  const MicroBatch batch = Take();
+  EXPECT_THAT(Ids(batch), IsEmpty());
+  ASSERT_EQ(batch.dropped.size(), 1u);
+  EXPECT_EQ(batch.dropped[0].queued.item.sequence.input_ids[0], 2);
+}
+
+TEST_F(WorkQueueTest, DropsPerTakeAreBounded) {
+  const auto cancel = std::make_shared<CancelToken>();
+  cancel->Cancel();
+  for (size_t i = 0; i < WorkQueue::kMaxDropsPerTake + 10; ++i) Push(1, {1}, SteadyTime::max(), cancel);
+  EXPECT_EQ(Take().dropped.size(), WorkQueue::kMaxDropsPerTake);
+  EXPECT_EQ(Take().dropped.size(), 10u);
+  EXPECT_TRUE(Queue().empty());
+}
+
+TEST_F(WorkQueueTest, DropStaleReachesTheMiddle) {
+  const auto cancel = std::make_shared<CancelToken>();
+  Push(1, {16}, kNow + seconds(1));
+  Push(2, {16, 16}, kNow + seconds(2), cancel);
+  Push(4, {16}, kNow + seconds(3));
+  cancel->Cancel();
+  std::vector<DroppedItem> dropped;
+  Queue().DropStale(kNow, &dropped);
+  EXPECT_EQ(dropped.size(), 2u);
+  EXPECT_EQ(Queue().items(), 2);
+  EXPECT_EQ(Queue().tokens(), 32);
+  EXPECT_THAT(Ids(Take()), ElementsAre(1, 4));
+}
+
+TEST_F(WorkQueueTest, TakeAllSkipsWhatHasLeft) {
+  Push(1, {100, 100});
+  Push(3, {100});
+  Take();
+  std::vector<QueuedItem> all;
+  Queue().TakeAll(&all);
+  EXPECT_EQ(all.size(), 2u);
+  EXPECT_TRUE(Queue().empty());
+  EXPECT_EQ(Queue().tokens(), 0);
+  EXPECT_EQ(Queue().items(), 0);
+}
+
+TEST_F(WorkQueueTest, WithoutDelayEverythingIsReadyAtOnce) {
+  Push(1, {1});
+  EXPECT_EQ(Queue().ReadyTime(), SteadyTime::min());
+}
+
+TEST_F(WorkQueueTest, DelayWaitsForCompanyButNotWhenFullNorPastADeadline) {
+  options_.max_batch_delay = milliseconds(5);
+  Push(1, {16});
+  EXPECT_EQ(Queue().ReadyTime(), kNow + milliseconds(5));
+  Push(2, {16}, SteadyTime::max(), nullptr, kNow + milliseconds(2));  // does not start the wait anew
+  EXPECT_EQ(Queue().ReadyTime(), kNow + milliseconds(5));
+  Push(3, {16}, kNow + milliseconds(3));
+  EXPECT_EQ(Queue().ReadyTime(), kNow + milliseconds(3));
+  Push(4, {80});
+  EXPECT_EQ(Queue().ReadyTime(), SteadyTime::min());
+}
+
+TEST_F(WorkQueueTest, AnEmptyCallIsNoWork) {
+  Push(1, {});
+  EXPECT_TRUE(Queue().empty());
+}
+
+}  // namespace
+}  // namespace attendant
