@@ -15,7 +15,7 @@ COPY engine engine
 COPY server server
 COPY client client
 RUN cmake --preset release -DATTENDANT_BUILD_TESTS=OFF \
-    && cmake --build --preset release --target attendant-server attendant \
+    && cmake --build --preset release --target attendant-server attendant_cli \
     && mkdir -p /out/bin \
     && cp build/release/bin/attendant-server build/release/bin/attendant /out/bin \
     && strip /out/bin/* \

@@ -52,7 +52,7 @@ FORBIDDEN_LINKS = {
     "server/scheduling/": r"attendant::(rpc|proto|observability|server|client)\b|gRPC::|protobuf::|prometheus-cpp::",
     "server/observability/": r"attendant::(rpc|proto|client)\b|gRPC::|protobuf::",
     "server/": r"attendant::client\b",
-    "client/": r"attendant::(?!proto\b|client\w*\b)\w+|prometheus-cpp::",
+    "client/": r"attendant::(engine|kernels|model|tokenizer|scheduling|rpc|observability|server)\b|prometheus-cpp::",
 }
 _C_HEADERS = ("fcntl.h", "poll.h", "pthread.h", "sched.h", "signal.h", "unistd.h", "cpuid.h", "termios.h", "sys/", "linux/",
               "netinet/", "arpa/")
