@@ -1,0 +1,128 @@
+#include "client/cli/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+
+namespace attendant::cli {
+namespace {
+
+// A day; longer is the same as forever for a command, and forever is what no call may take.
+constexpr double kLongestTimeoutSeconds = 86'400;
+
+const std::map<std::string, client::Pooling>& PoolingNames() {
+  static const auto* const names = new std::map<std::string, client::Pooling>{
+      {"mean", client::Pooling::kMean},
+      {"cls", client::Pooling::kCls},
+      {"max", client::Pooling::kMax},
+      {"mean_sqrt_len", client::Pooling::kMeanSqrtLen},
+      {"weighted_mean", client::Pooling::kWeightedMean},
+      {"last_token", client::Pooling::kLastToken},
+  };
+  return *names;
+}
+
+const std::map<std::string, client::Truncation>& TruncationNames() {
+  static const auto* const names = new std::map<std::string, client::Truncation>{
+      {"default", client::Truncation::kModelDefault},
+      {"error", client::Truncation::kError},
+      {"end", client::Truncation::kEnd},
+      {"start", client::Truncation::kStart},
+  };
+  return *names;
+}
+
+template <typename Enum>
+std::vector<std::string> Names(const std::map<std::string, Enum>& names) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : names) out.push_back(name);
+  return out;
+}
+
+}  // namespace
+
+client::Milliseconds ConnectionFlags::timeout() const {
+  return client::Milliseconds(std::max<int64_t>(1, static_cast<int64_t>(timeout_s * 1000)));
+}
+
+client::ClientOptions ConnectionFlags::client_options() const {
+  client::ClientOptions options;
+  options.target = server;
+  options.default_timeout = timeout();
+  return options;
+}
+
+void AddConnectionFlags(CLI::App& command, ConnectionFlags* flags) {
+  command.add_option("-s,--server", flags->server, "address of the server")
+      ->envname("ATTENDANT_SERVER")
+      ->type_name("HOST:PORT")
+      ->capture_default_str()
+      ->check([](const std::string& value) { return std::string(value.empty() ? "must not be empty" : ""); });
+  command.add_option("--timeout", flags->timeout_s, "longest wait for an answer")
+      ->type_name("SECONDS")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, kLongestTimeoutSeconds));
+}
+
+void AddModelFlag(CLI::App& command, ConnectionFlags* flags) {
+  command.add_option("--model", flags->model, "model to use (default: the server's)")->type_name("NAME");
+}
+
+absl::StatusOr<std::unique_ptr<client::Client>> Connect(const ConnectionFlags& flags) {
+  return client::Client::Create(flags.client_options());
+}
+
+void AddTextFlags(CLI::App& command, TextFlags* flags) {
+  auto* name = command
+                   .add_option_function<std::string>(
+                       "--prompt-name", [flags](const std::string& value) { flags->prompt_name = value; },
+                       "one of the model's prompts, put before each text")
+                   ->type_name("NAME");
+  command
+      .add_option_function<std::string>(
+          "--prompt", [flags](const std::string& value) { flags->prompt_text = value; },
+          "text put before each text; \"\" for none")
+      ->type_name("TEXT")
+      ->excludes(name);
+  command
+      .add_option_function<std::string>(
+          "--truncation", [flags](const std::string& value) { flags->truncation = TruncationNames().at(value); },
+          "what happens to texts that are too long: default (as the model does), end or start (where to cut), error")
+      ->check(CLI::IsMember(Names(TruncationNames())));
+}
+
+void AddVectorFlags(CLI::App& command, VectorFlags* flags) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--pooling",
+          [flags](const std::vector<std::string>& values) {
+            for (const std::string& value : values) flags->pooling.push_back(PoolingNames().at(value));
+          },
+          "instead of the model's own pooling; several, separated by commas, are concatenated")
+      ->delimiter(',')
+      ->expected(1)
+      ->check(CLI::IsMember(Names(PoolingNames())));
+  command.add_flag_function(
+      "--normalize,!--no-normalize", [flags](int64_t count) { flags->normalize = count > 0; },
+      "make every vector's length 1, or leave it (default: as the model does)");
+}
+
+client::EmbedOptions ToEmbedOptions(const ConnectionFlags& connection, const TextFlags& text,
+                                    const VectorFlags& vectors) {
+  client::EmbedOptions options;
+  options.model = connection.model;
+  options.pooling = vectors.pooling;
+  options.normalize = vectors.normalize;
+  options.prompt = text.prompt();
+  options.truncation = text.truncation;
+  return options;
+}
+
+std::string PoolingName(client::Pooling pooling) {
+  for (const auto& [name, value] : PoolingNames()) {
+    if (value == pooling) return name;
+  }
+  return "unknown";
+}
+
+}  // namespace attendant::cli

@@ -1,0 +1,39 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "client/cli/commands.h"
+
+namespace attendant::cli {
+namespace {
+
+constexpr char kFooter[] =
+    "\nExit status: 0 all well; 1 some items failed (all others were done), health: not serving; 2 wrong usage;\n"
+    "3 server unreachable or too slow; 4 the server refused the call; 5 a local file could not be read or written.\n"
+    "`attendant COMMAND --help` tells more. The server's address is --server or $ATTENDANT_SERVER.\n";
+
+}  // namespace
+
+int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
+  CLI::App app("The command line client of an Attendant embedding server.", "attendant");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("attendant " ATTENDANT_VERSION));
+  Action chosen;
+  AddEmbedCommand(app, &chosen);
+  AddSimilarityCommand(app, &chosen);
+  // AddAttentionCommand(app, &chosen);
+  AddTokenizeCommand(app, &chosen);
+  AddModelsCommand(app, &chosen);
+  AddHealthCommand(app, &chosen);
+  // AddBenchCommand(app, &chosen);
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    // The only exceptions here are CLI11's own; help and version come this way too.
+    return app.exit(error, context.out, context.err) == 0 ? kExitOk : kExitUsage;
+  }
+  return chosen(context);
+}
+
+}  // namespace attendant::cli
