@@ -200,7 +200,10 @@ void Scheduler::Impl::StopWorkers() {
 
 SchedulerStats Scheduler::Impl::stats() const {
   Lock lock(mutex_);
-  return {.queued_items = queue_.items(), .queued_tokens = queue_.tokens(), .running_items = running_items_};
+  return {.queued_items = queue_.items(),
+          .queued_tokens = queue_.tokens(),
+          .running_items = running_items_,
+          .idle_workers = idle_workers_};
 }
 
 Scheduler::Scheduler(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer)

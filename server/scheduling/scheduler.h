@@ -90,6 +90,7 @@ struct SchedulerStats {
   int64_t queued_items = 0;
   int64_t queued_tokens = 0;
   int64_t running_items = 0;
+  int idle_workers = 0;
 };
 
 // Where an item was when it turned out that nobody wants it any more.
