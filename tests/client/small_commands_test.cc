@@ -1,0 +1,92 @@
+// health, similarity, tokenize, models.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/client/command_fixture.h"
+
+namespace attendant::cli {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+class SmallCommandsTest : public CommandTest {};
+
+TEST_F(SmallCommandsTest, HealthIsAnExitStatus) {
+  EXPECT_EQ(Run({"health"}), kExitOk);
+  EXPECT_EQ(out_, "SERVING\n");
+  EXPECT_EQ(Run({"health", "--service", "attendant.v1.EmbeddingService"}), kExitOk);
+  EXPECT_EQ(Run({"health", "--service", "other"}), kExitRefused);
+  server_.SetServing(false);
+  EXPECT_EQ(Run({"health"}), kExitSomeFailed);
+  EXPECT_EQ(out_, "NOT_SERVING\n");
+  const std::string gone = client::FakeServer().address();
+  EXPECT_EQ(RunBare({"health", "--server", gone}), kExitUnreachable);
+  EXPECT_THAT(err_, HasSubstr(gone));
+}
+
+TEST_F(SmallCommandsTest, TheServersAddressComesFromTheEnvironment) {
+  ::setenv("ATTENDANT_SERVER", server_.address().c_str(), 1);
+  EXPECT_EQ(RunBare({"health"}), kExitOk);
+  ::unsetenv("ATTENDANT_SERVER");
+}
+
+TEST_F(SmallCommandsTest, SimilarityTable) {
+  EXPECT_EQ(Run({"similarity", "--timings", "same", "same", "another"}), kExitOk) << err_;
+  std::istringstream lines(out_);
+  std::string line;
+  std::getline(lines, line);
+  std::getline(lines, line);
+  EXPECT_THAT(line, HasSubstr("   1  1.0000  1.0000"));
+  EXPECT_THAT(line, ::testing::EndsWith("  same"));
+  EXPECT_THAT(out_, HasSubstr("compute 0.70 ms, total 1.00 ms in the server"));
+}
+
+TEST_F(SmallCommandsTest, SimilarityJsonIsSymmetricWithOnes) {
+  std::string input;
+  for (int i = 0; i < 70; ++i) input += "text " + std::to_string(i) + "\n";
+  EXPECT_EQ(Run({"similarity", "--json"}, input), kExitOk);
+  const json matrix = json::parse(out_)["similarity"];
+  ASSERT_EQ(matrix.size(), 70u);
+  for (size_t i = 0; i < 70; ++i) {
+    EXPECT_NEAR(matrix[i][i].get<double>(), 1.0, 1e-6);
+    for (size_t j = 0; j < 70; ++j) EXPECT_EQ(matrix[i][j], matrix[j][i]);
+  }
+  EXPECT_EQ(json::parse(out_)["timings_us"]["compute"], 3 * 700);
+}
+
+TEST_F(SmallCommandsTest, SimilarityOfAFailedItem) {
+  EXPECT_EQ(Run({"similarity", "--json", "a", " "}), kExitSomeFailed);
+  EXPECT_TRUE(json::parse(out_)["similarity"][0][1].is_null());
+  EXPECT_THAT(err_, HasSubstr("item 2: INVALID_ARGUMENT"));
+  EXPECT_EQ(Run({"similarity"}, ""), kExitUsage);
+}
+
+TEST_F(SmallCommandsTest, Tokenize) {
+  EXPECT_EQ(Run({"tokenize", "hi"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("argument 1: 2 tokens"));
+  EXPECT_THAT(out_, HasSubstr("1     105     0       1..2  i"));
+  EXPECT_EQ(Run({"tokenize", "--json", "ab", " "}), kExitSomeFailed);
+  EXPECT_EQ(json::parse(out_)["tokens"][1]["text"], "b");
+}
+
+TEST_F(SmallCommandsTest, TokenizeReadsAnyNumber) {
+  std::string input;
+  for (int i = 0; i < 100; ++i) input += "x\n";
+  EXPECT_EQ(Run({"tokenize", "--json", "--input", "-"}, input), kExitOk);
+  EXPECT_EQ(std::count(out_.begin(), out_.end(), '\n'), 100);
+}
+
+TEST_F(SmallCommandsTest, Models) {
+  server_.SetLimits({.max_items_per_request = 77});
+  EXPECT_EQ(Run({"models"}), kExitOk);
+  EXPECT_THAT(out_, HasSubstr("fingerprint    f00d"));
+  EXPECT_THAT(out_, HasSubstr("77 items a request"));
+  EXPECT_EQ(Run({"models", "--json"}), kExitOk);
+  EXPECT_EQ(json::parse(out_)[0]["pooling"][0], "mean");
+  EXPECT_EQ(json::parse(out_)[0]["limits"]["max_items_per_request"], 77);
+}
+
+}  // namespace
+}  // namespace attendant::cli
