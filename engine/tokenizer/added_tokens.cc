@@ -33,6 +33,13 @@ absl::Status AddedTokens::Add(const AddedTokenSpec& token, const std::string& pa
     return absl::InvalidArgumentError(absl::StrCat("added tokens \"", tokens_[trie_.Value(node)].content, "\" and \"",
                                                    token.content, "\" are the same in a text"));
   }
+  size_t position = 0;
+  any_rstrip_ = any_rstrip_ || token.rstrip;
+  any_begins_with_space_ = any_begins_with_space_ || Has(utf8::Next(pattern, position), unicode::kWhitespace);
+  if (any_rstrip_ && any_begins_with_space_) {
+    return absl::UnimplementedError(absl::StrCat("added token \"", token.content,
+                                                 "\": rstrip together with added tokens that begin with white space"));
+  }
   if (!trie_.Insert(pattern, static_cast<int32_t>(tokens_.size()))) {
     return absl::InvalidArgumentError("added_tokens are too large");
   }

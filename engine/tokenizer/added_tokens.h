@@ -26,7 +26,8 @@ class AddedTokens {
     size_t begin, end;
   };
 
-  // pattern: what to look for, the content or its normalised form.
+  // pattern: what to look for, the content or its normalised form. INVALID_ARGUMENT when it is empty or there already;
+  // UNIMPLEMENTED when it could overlap the white space that another token takes in.
   absl::Status Add(const AddedTokenSpec& token, const std::string& pattern);
 
   bool empty() const { return tokens_.empty(); }
@@ -62,6 +63,8 @@ class AddedTokens {
   std::array<bool, 256> begins_ = {};
   int num_first_bytes_ = 0;
   char first_byte_ = 0;  // the last one set in begins_
+  bool any_rstrip_ = false;
+  bool any_begins_with_space_ = false;
 };
 
 }  // namespace attendant

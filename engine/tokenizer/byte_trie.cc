@@ -11,7 +11,10 @@ constexpr size_t kInitialEdges = 64;
 }  // namespace
 
 ByteTrie::ByteTrie()
-    : edges_(kInitialEdges), values_(1, kNoValue), mask_(kInitialEdges - 1), shift_(64 - std::countr_zero(kInitialEdges)) {}
+    : edges_(kInitialEdges),
+      values_(1, kNoValue),
+      mask_(kInitialEdges - 1),
+      shift_(64 - std::countr_zero(kInitialEdges)) {}
 
 bool ByteTrie::Insert(std::string_view key, int32_t value) {
   uint32_t node = kRoot;

@@ -23,8 +23,8 @@ class ByteTrie {
 
   ByteTrie();
 
-  // value >= 0; replaces an earlier value of the same key. False, and a trie that is good for nothing, when there are too
-  // many nodes.
+  // value >= 0; replaces an earlier value of the same key. False, and a trie that is good for nothing, when there are
+  // too many nodes.
   [[nodiscard]] bool Insert(std::string_view key, int32_t value);
 
   // The node behind the edge, kNoNode when there is none.

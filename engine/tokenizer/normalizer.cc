@@ -134,7 +134,8 @@ std::vector<NormalizedChar> Decompose(std::span<const NormalizedChar> chars) {
   return order.Finish();
 }
 
-std::vector<NormalizedChar> Normalize(std::string_view text, uint32_t first_source, std::span<const NormalizerStep> steps) {
+std::vector<NormalizedChar> Normalize(std::string_view text, uint32_t first_source,
+                                      std::span<const NormalizerStep> steps) {
   std::vector<NormalizedChar> chars;
   chars.reserve(text.size());
   for (size_t position = 0; position < text.size();) {

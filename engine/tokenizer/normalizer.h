@@ -22,7 +22,8 @@ struct NormalizedChar {
 };
 
 // text: valid UTF-8; first_source: the index of its first code point in the original.
-std::vector<NormalizedChar> Normalize(std::string_view text, uint32_t first_source, std::span<const NormalizerStep> steps);
+std::vector<NormalizedChar> Normalize(std::string_view text, uint32_t first_source,
+                                      std::span<const NormalizerStep> steps);
 
 // Canonical decomposition in canonical order (NFD). The package's alignment is kept with its quirk: when marks change
 // places, the places in the text do not follow the characters; they are handed out again in the new order.

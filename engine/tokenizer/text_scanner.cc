@@ -10,7 +10,8 @@ namespace attendant {
 
 using unicode::Lookup;
 
-std::optional<TextScanner> TextScanner::Create(std::span<const NormalizerStep> steps, const PreTokenizer& pre_tokenizer) {
+std::optional<TextScanner> TextScanner::Create(std::span<const NormalizerStep> steps,
+                                               const PreTokenizer& pre_tokenizer) {
   TextScanner scanner;
   const auto take = [&steps](NormalizerStep step) {
     if (steps.empty() || steps.front() != step) return false;

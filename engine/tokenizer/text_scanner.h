@@ -1,10 +1,9 @@
 // A BertNormalizer and a pre-tokenizer in one pass over a text: characters go straight into a WordBuilder.
 //
 // ASCII runs take a byte table. Other characters are decoded and treated one by one: cleaning, spaces around Chinese
-// characters and lower-casing look at one character only. Decomposition does not: marks may have to change places. Almost
-// always the marks are about to be stripped, and then their order does not matter; the rare runs with marks that stay
-// take the general way of normalizer.h.
-// Thread-safety: immutable.
+// characters and lower-casing look at one character only. Decomposition does not: marks may have to change places.
+// Almost always the marks are about to be stripped, and then their order does not matter; the rare runs with marks that
+// stay take the general way of normalizer.h. Thread-safety: immutable.
 #ifndef ATTENDANT_ENGINE_TOKENIZER_TEXT_SCANNER_H_
 #define ATTENDANT_ENGINE_TOKENIZER_TEXT_SCANNER_H_
 

@@ -12,9 +12,19 @@ namespace attendant {
 
 // One step over the whole text. BertNormalizer is kClean, kSpaceChinese, kNfd + kStripNonspacingMarks, kLowercase, in
 // this order, each if asked for.
-enum class NormalizerStep { kClean, kSpaceChinese, kNfd, kStripNonspacingMarks, kLowercase, kStripMarks, kStripLeft, kStripRight };
+enum class NormalizerStep {
+  kClean,
+  kSpaceChinese,
+  kNfd,
+  kStripNonspacingMarks,
+  kLowercase,
+  kStripMarks,
+  kStripLeft,
+  kStripRight
+};
 
-// Where words end. Rules look at neighbouring characters only, so a Sequence of pre-tokenizers is the union of its rules.
+// Where words end. Rules look at neighbouring characters only, so a Sequence of pre-tokenizers is the union of its
+// rules.
 struct PreTokenizerSpec {
   bool split_whitespace = false;     // whitespace ends a word and is dropped
   bool isolate_punctuation = false;  // each punctuation character is a word

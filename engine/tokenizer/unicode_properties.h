@@ -13,16 +13,16 @@ namespace attendant::unicode {
 
 // Flags of a code point. The program that makes the tables has the same list in the same order.
 enum Property : uint16_t {
-  kCleanRemoved = 1 << 0,        // BertNormalizer's clean_text removes it (controls, formats, private use, U+FFFD)
-  kCleanSpace = 1 << 1,          // clean_text turns it into a space
-  kWhitespace = 1 << 2,          // pre-tokenizers split at it; also \s
-  kPunctuation = 1 << 3,         // the ASCII punctuation and the P categories
-  kNonspacingMark = 1 << 4,      // BertNormalizer's strip_accents removes it
-  kMark = 1 << 5,                // the StripAccents normalizer removes it
-  kWord = 1 << 6,                // \w
-  kLowercaseExpands = 1 << 7,    // lower-case is two code points, the second U+0307
-  kHasNonstarter = 1 << 8,       // its decomposition (itself, if it has none) holds a combining class other than 0
-  kHasKeptNonstarter = 1 << 9,   // ... that strip_accents keeps
+  kCleanRemoved = 1 << 0,       // BertNormalizer's clean_text removes it (controls, formats, private use, U+FFFD)
+  kCleanSpace = 1 << 1,         // clean_text turns it into a space
+  kWhitespace = 1 << 2,         // pre-tokenizers split at it; also \s
+  kPunctuation = 1 << 3,        // the ASCII punctuation and the P categories
+  kNonspacingMark = 1 << 4,     // BertNormalizer's strip_accents removes it
+  kMark = 1 << 5,               // the StripAccents normalizer removes it
+  kWord = 1 << 6,               // \w
+  kLowercaseExpands = 1 << 7,   // lower-case is two code points, the second U+0307
+  kHasNonstarter = 1 << 8,      // its decomposition (itself, if it has none) holds a combining class other than 0
+  kHasKeptNonstarter = 1 << 9,  // ... that strip_accents keeps
 };
 
 struct CodePointRecord {

@@ -11,8 +11,8 @@ struct Sequence {
   bool valid;
 };
 
-// Judges the bytes at the front of a text that is not empty: which second bytes may follow a lead byte excludes overlong
-// forms, surrogates and what lies above U+10FFFF.
+// Judges the bytes at the front of a text that is not empty: which second bytes may follow a lead byte excludes
+// overlong forms, surrogates and what lies above U+10FFFF.
 Sequence Examine(const unsigned char* bytes, size_t size) {
   const unsigned char lead = bytes[0];
   if (lead < 0x80) return {1, true};
