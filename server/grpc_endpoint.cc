@@ -1,0 +1,115 @@
+#include "server/grpc_endpoint.h"
+
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/listen_address.h"
+#include "server/observability/logging.h"
+#include "server/rpc/health_service.h"
+
+namespace attendant {
+namespace {
+
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+// A client that has vanished without a word is noticed after at most this long.
+constexpr int kKeepaliveTimeMs = 60'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
+// Clients behind NATs and proxies ping every 10 s or more; gRPC's default of 5 minutes would cut them off.
+constexpr int kMinPingIntervalMs = 5'000;
+
+int ToInt(int64_t value) { return static_cast<int>(std::min<int64_t>(value, kMaxInt)); }
+
+// gRPC and protobuf write to stderr by themselves; their lines join ours. What protobuf says of a message that does not
+// parse is the caller's business, and a caller could fill the disk with it.
+void RedirectLibraryLogs() {
+  gpr_set_log_function([](gpr_log_func_args* args) {
+    Log(args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug, "grpc",
+        {{"message", args->message}, {"file", args->file}, {"line", args->line}});
+  });
+  google::protobuf::SetLogHandler([](google::protobuf::LogLevel level, const char*, int, const std::string& message) {
+    Log(level == google::protobuf::LOGLEVEL_FATAL ? LogLevel::kError : LogLevel::kDebug, "protobuf",
+        {{"message", message}});
+  });
+}
+
+void SetConnectionArguments(const GrpcEndpointOptions& options, grpc::ServerBuilder* builder) {
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
+  if (options.max_connection_age.count() > 0) {
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ToInt(options.max_connection_age.count()));
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ToInt(options.max_connection_age_grace.count()));
+  }
+}
+
+}  // namespace
+
+class GrpcEndpoint::Impl {
+ public:
+  explicit Impl(EmbeddingService* service) : health_({EmbeddingService::full_name()}), service_(service) {}
+
+  ~Impl() { Shutdown(std::chrono::steady_clock::now()); }
+
+  absl::Status Start(const GrpcEndpointOptions& options) {
+    if (absl::Status status = CheckCanListen(options.address); !status.ok()) return status;
+    RedirectLibraryLogs();
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    SetConnectionArguments(options, &builder);
+    // Twice the limit: so far we refuse ourselves, with a message that says what to do; beyond, gRPC does.
+    builder.SetMaxReceiveMessageSize(ToInt(2 * options.max_message_bytes));
+    builder.SetMaxSendMessageSize(-1);
+    builder.SetResourceQuota(grpc::ResourceQuota("attendant").Resize(static_cast<size_t>(options.memory_bytes)));
+    builder.RegisterService(service_->grpc_service());
+    builder.RegisterService(health_.grpc_service());
+    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
+    server_ = builder.BuildAndStart();
+    // CheckCanListen was happy a moment ago: somebody was quicker, or the address is of a kind that it does not check.
+    if (server_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
+    return absl::OkStatus();
+  }
+
+  int port() const { return port_; }
+  void SetServing(bool serving) { health_.SetServing(serving); }
+
+  void Shutdown(std::chrono::steady_clock::time_point until) {
+    if (server_ == nullptr) return;
+    health_.EndWatches();
+    const auto left = std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration(0));
+    server_->Shutdown(std::chrono::system_clock::now() + left);
+    server_.reset();
+  }
+
+ private:
+  HealthService health_;
+  EmbeddingService* const service_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+GrpcEndpoint::GrpcEndpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GrpcEndpoint::~GrpcEndpoint() = default;
+
+absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const GrpcEndpointOptions& options,
+                                                                  EmbeddingService* service) {
+  auto impl = std::make_unique<Impl>(service);
+  if (absl::Status status = impl->Start(options); !status.ok()) return status;
+  return std::unique_ptr<GrpcEndpoint>(new GrpcEndpoint(std::move(impl)));
+}
+
+int GrpcEndpoint::port() const { return impl_->port(); }
+void GrpcEndpoint::SetServing(bool serving) { impl_->SetServing(serving); }
+void GrpcEndpoint::Shutdown(std::chrono::steady_clock::time_point until) { impl_->Shutdown(until); }
+
+}  // namespace attendant

@@ -1,0 +1,22 @@
+#include "server/port_file.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+
+namespace attendant {
+
+absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_port) {
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary, std::ios::trunc);
+  file << "grpc=" << grpc_port << "\n";
+  if (metrics_port != 0) file << "metrics=" << metrics_port << "\n";
+  file.close();
+  if (!file.fail() && std::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write the port file ", path, ": ", std::strerror(errno)));
+}
+
+}  // namespace attendant

@@ -1,0 +1,280 @@
+#include "server/rpc/conversion.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "attendant/v1/embedding.pb.h"
+#include "server/rpc/status_mapping.h"
+
+namespace attendant {
+namespace {
+
+using Indices = google::protobuf::RepeatedField<int32_t>;
+
+// Proto3 enums are open: any number may arrive.
+std::optional<PoolingMode> ToPoolingMode(int value) {
+  switch (value) {
+    case v1::POOLING_MEAN:
+      return PoolingMode::kMean;
+    case v1::POOLING_CLS:
+      return PoolingMode::kCls;
+    case v1::POOLING_MAX:
+      return PoolingMode::kMax;
+    case v1::POOLING_MEAN_SQRT_LEN:
+      return PoolingMode::kMeanSqrtLen;
+    case v1::POOLING_WEIGHTED_MEAN:
+      return PoolingMode::kWeightedMean;
+    case v1::POOLING_LAST_TOKEN:
+      return PoolingMode::kLastToken;
+    default:
+      return std::nullopt;
+  }
+}
+
+v1::Pooling ToProto(PoolingMode mode) {
+  switch (mode) {
+    case PoolingMode::kCls:
+      return v1::POOLING_CLS;
+    case PoolingMode::kMax:
+      return v1::POOLING_MAX;
+    case PoolingMode::kMean:
+      return v1::POOLING_MEAN;
+    case PoolingMode::kMeanSqrtLen:
+      return v1::POOLING_MEAN_SQRT_LEN;
+    case PoolingMode::kWeightedMean:
+      return v1::POOLING_WEIGHTED_MEAN;
+    case PoolingMode::kLastToken:
+      return v1::POOLING_LAST_TOKEN;
+  }
+  return v1::POOLING_UNSPECIFIED;
+}
+
+absl::Status UnknownValue(std::string_view field, int value, const char* type) {
+  return InvalidField(field, absl::StrCat(value, " is not a value of ", type));
+}
+
+absl::StatusOr<Truncation> ToTruncation(int value, std::string_view field) {
+  switch (value) {
+    case v1::TRUNCATION_UNSPECIFIED:
+      return Truncation::kModelDefault;
+    case v1::TRUNCATION_ERROR:
+      return Truncation::kError;
+    case v1::TRUNCATION_END:
+      return Truncation::kEnd;
+    case v1::TRUNCATION_START:
+      return Truncation::kStart;
+    default:
+      return UnknownValue(field, value, "Truncation");
+  }
+}
+
+// The three messages with a prompt and a truncation share nothing but the fields' names.
+template <typename Message>
+absl::StatusOr<TokenizeOptions> ReadTokenizeOptions(const Message& message, const RequestLimits& limits,
+                                                    const std::string& prefix) {
+  const absl::StatusOr<Truncation> truncation = ToTruncation(message.truncation(), prefix + "truncation");
+  if (!truncation.ok()) return truncation.status();
+  if (message.prompt_text().size() > static_cast<size_t>(limits.max_prompt_bytes)) {
+    return InvalidField(prefix + "prompt_text",
+                        absl::StrCat(message.prompt_text().size(), " bytes are more than the limit of ",
+                                     limits.max_prompt_bytes, " (--max-prompt-bytes)"));
+  }
+  TokenizeOptions options;
+  options.truncation = *truncation;
+  options.max_tokens = limits.max_tokens_per_item;
+  if (message.prompt_case() == Message::kPromptName) options.prompt_name = message.prompt_name();
+  if (message.prompt_case() == Message::kPromptText) options.prompt_text = message.prompt_text();
+  return options;
+}
+
+absl::Status ReadPooling(const v1::EmbedOptions& options, std::vector<PoolingMode>* pooling) {
+  for (int i = 0; i < options.pooling_size(); ++i) {
+    const std::string field = absl::StrCat("options.pooling[", i, "]");
+    const int value = options.pooling(i);
+    if (value == v1::POOLING_UNSPECIFIED) {
+      return InvalidField(field, "POOLING_UNSPECIFIED in the list; leave the list empty for the model's own pooling");
+    }
+    const std::optional<PoolingMode> mode = ToPoolingMode(value);
+    if (!mode.has_value()) return UnknownValue(field, value, "Pooling");
+    if (std::count(pooling->begin(), pooling->end(), *mode) > 0) return InvalidField(field, "given twice");
+    pooling->push_back(*mode);
+  }
+  std::sort(pooling->begin(), pooling->end());
+  return absl::OkStatus();
+}
+
+// Sorted, each within 0..count-1, none twice. what: "layers of the model".
+absl::StatusOr<std::vector<int32_t>> ReadIndices(const Indices& indices, const char* field, int32_t count,
+                                                 const char* what) {
+  std::vector<bool> seen(static_cast<size_t>(count), false);
+  for (int i = 0; i < indices.size(); ++i) {
+    const std::string path = absl::StrCat(field, "[", i, "]");
+    const int32_t index = indices[i];
+    if (index < 0 || index >= count) {
+      return InvalidField(path, absl::StrCat(index, " is not one of the ", count, " ", what, ", counted from 0"));
+    }
+    if (seen[static_cast<size_t>(index)]) return InvalidField(path, absl::StrCat(index, " is given twice"));
+    seen[static_cast<size_t>(index)] = true;
+  }
+  std::vector<int32_t> sorted(indices.begin(), indices.end());
+  std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
+
+std::optional<InputError> TooLarge(int64_t bytes, const RequestLimits& limits, const char* field) {
+  if (bytes <= limits.max_text_bytes) return std::nullopt;
+  return InputError{absl::InvalidArgumentError(absl::StrCat(bytes, " bytes are more than the limit of ",
+                                                            limits.max_text_bytes, " (--max-text-bytes)")),
+                    field};
+}
+
+}  // namespace
+
+absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, const ModelInfo& model,
+                                              const RequestLimits& limits) {
+  EmbedSettings settings;
+  absl::StatusOr<TokenizeOptions> tokenize = ReadTokenizeOptions(options, limits, "options.");
+  if (!tokenize.ok()) return tokenize.status();
+  settings.tokenize = *std::move(tokenize);
+  if (const absl::Status status = ReadPooling(options, &settings.spec.pooling); !status.ok()) return status;
+  settings.spec.normalize = options.has_normalize() ? options.normalize() : model.normalize;
+  switch (static_cast<int>(options.output())) {
+    case v1::OUTPUT_UNSPECIFIED:
+    case v1::OUTPUT_POOLED:
+      settings.spec.output = OutputKind::kPooled;
+      break;
+    case v1::OUTPUT_TOKENS:
+      settings.spec.output = OutputKind::kTokens;
+      break;
+    default:
+      return UnknownValue("options.output", options.output(), "Output");
+  }
+  if (settings.spec.output == OutputKind::kTokens && options.pooling_size() > 0) {
+    return InvalidField("options.pooling", "contradicts OUTPUT_TOKENS, which is not pooled");
+  }
+  return settings;
+}
+
+absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::TokenizeRequest& request, const RequestLimits& limits) {
+  return ReadTokenizeOptions(request, limits, "");
+}
+
+absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::GetAttentionRequest& request, const RequestLimits& limits) {
+  return ReadTokenizeOptions(request, limits, "");
+}
+
+std::variant<Input, InputError> ToInput(const v1::Item& item, const RequestLimits& limits) {
+  switch (item.input_case()) {
+    case v1::Item::kText: {
+      if (auto error = TooLarge(static_cast<int64_t>(item.text().size()), limits, "text")) return *error;
+      return TextInput{item.text()};
+    }
+    case v1::Item::kPair: {
+      const v1::TextPair& pair = item.pair();
+      const auto bytes = static_cast<int64_t>(pair.first().size() + pair.second().size());
+      if (auto error = TooLarge(bytes, limits, "pair")) return *error;
+      return PairInput{pair.first(), pair.second()};
+    }
+    case v1::Item::kTokens: {
+      const v1::TokenSequence& tokens = item.tokens();
+      const int64_t bytes = 4 * int64_t{std::max(tokens.input_ids_size(), tokens.token_type_ids_size())};
+      if (auto error = TooLarge(bytes, limits, "tokens")) return *error;
+      return IdsInput{{tokens.input_ids().data(), static_cast<size_t>(tokens.input_ids_size())},
+                      {tokens.token_type_ids().data(), static_cast<size_t>(tokens.token_type_ids_size())},
+                      tokens.add_special_tokens()};
+    }
+    default:
+      return InputError{absl::InvalidArgumentError("no input; set text, pair or tokens"), ""};
+  }
+}
+
+absl::Status ToItemError(const InputError& error, const std::string& item_path, const std::string& options_path) {
+  const absl::string_view message = error.status.message();
+  const bool of_prompt = error.field == "prompt_name" || error.field == "prompt_text";
+  const std::string field = of_prompt             ? options_path + error.field
+                            : error.field.empty() ? item_path
+                                                  : absl::StrCat(item_path, ".", error.field);
+  return InvalidField(field, std::string_view(message.data(), message.size()));
+}
+
+absl::StatusOr<AttentionSpec> ToAttentionSpec(const v1::GetAttentionRequest& request, const ModelInfo& model) {
+  AttentionSpec spec;
+  auto layers = ReadIndices(request.layers(), "layers", model.num_layers, "layers of the model");
+  if (!layers.ok()) return layers.status();
+  auto heads = ReadIndices(request.heads(), "heads", model.num_heads, "heads of a layer");
+  if (!heads.ok()) return heads.status();
+  spec.layers = *std::move(layers);
+  spec.heads = *std::move(heads);
+  switch (static_cast<int>(request.head_reduction())) {
+    case v1::HEAD_REDUCTION_UNSPECIFIED:
+    case v1::HEAD_REDUCTION_NONE:
+      spec.reduction = HeadReduction::kNone;
+      break;
+    case v1::HEAD_REDUCTION_MEAN:
+      spec.reduction = HeadReduction::kMean;
+      break;
+    case v1::HEAD_REDUCTION_MAX:
+      spec.reduction = HeadReduction::kMax;
+      break;
+    default:
+      return UnknownValue("head_reduction", request.head_reduction(), "HeadReduction");
+  }
+  spec.query_rows.assign(request.query_rows().begin(), request.query_rows().end());
+  std::sort(spec.query_rows.begin(), spec.query_rows.end());
+  return spec;
+}
+
+absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_tokens) {
+  return ReadIndices(request.query_rows(), "query_rows", num_tokens, "tokens of the item").status();
+}
+
+absl::Status CheckModelName(std::string_view name, const ModelInfo& model) {
+  if (name.empty() || name == model.name) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("there is no model ", Quoted(name), "; this server has ", Quoted(model.name), " (ListModels)"));
+}
+
+void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32_t num_tokens,
+                  v1::EmbedResult* result) {
+  v1::Embedding* embedding = result->mutable_embedding();
+  const auto size = static_cast<int32_t>(values.size());
+  if (spec.output == OutputKind::kTokens) {
+    embedding->add_shape(num_tokens);
+    embedding->add_shape(num_tokens == 0 ? 0 : size / num_tokens);
+  } else {
+    embedding->add_shape(size);
+  }
+  embedding->mutable_values()->Resize(size, 0.0f);
+  std::memcpy(embedding->mutable_values()->mutable_data(), values.data(), values.size() * sizeof(float));
+}
+
+void SetModel(const ModelInfo& model, const RequestLimits& limits, v1::Model* message) {
+  message->set_name(model.name);
+  message->set_fingerprint(model.fingerprint);
+  message->set_architecture(model.architecture);
+  message->set_precision(model.precision);
+  message->set_kernels(model.kernels);
+  message->set_dimension(model.dimension);
+  message->set_hidden_size(model.hidden_size);
+  message->set_num_layers(model.num_layers);
+  message->set_num_heads(model.num_heads);
+  message->set_vocab_size(model.vocab_size);
+  message->set_max_tokens(model.max_tokens);
+  for (const PoolingMode mode : model.pooling) message->add_pooling(ToProto(mode));
+  message->set_normalize(model.normalize);
+  for (const auto& [name, text] : model.prompts) (*message->mutable_prompts())[name] = text;
+  message->set_default_prompt_name(model.default_prompt_name);
+  v1::Limits* out = message->mutable_limits();
+  out->set_max_items_per_request(limits.max_items_per_request);
+  out->set_max_text_bytes(limits.max_text_bytes);
+  out->set_max_tokens_per_item(limits.max_tokens_per_item == 0 ? model.max_tokens : limits.max_tokens_per_item);
+  out->set_max_message_bytes(limits.max_message_bytes);
+  out->set_max_attention_bytes(limits.max_attention_bytes);
+  out->set_max_in_flight_per_stream(limits.max_in_flight_per_stream);
+}
+
+}  // namespace attendant

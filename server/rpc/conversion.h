@@ -1,0 +1,63 @@
+// Between the contract's messages and the engine's plain data, with the exact path of every field that is wrong.
+//
+// It is not: the rules about texts and ids; those are the model's (ServedModel::Tokenize). Inputs are views into the
+// messages, which the caller keeps alive. Thread-safety: free functions without state.
+#ifndef ATTENDANT_SERVER_RPC_CONVERSION_H_
+#define ATTENDANT_SERVER_RPC_CONVERSION_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/embedder.h"
+#include "server/rpc/limits.h"
+
+namespace attendant {
+
+namespace v1 {
+class AttentionHeader;
+class EmbedOptions;
+class EmbedResult;
+class GetAttentionRequest;
+class Item;
+class Model;
+class TokenizeRequest;
+class TokenizeResult;
+}  // namespace v1
+
+struct EmbedSettings {
+  EmbedSpec spec;
+  TokenizeOptions tokenize;
+};
+
+absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, const ModelInfo& model,
+                                              const RequestLimits& limits);
+absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::TokenizeRequest& request, const RequestLimits& limits);
+absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::GetAttentionRequest& request, const RequestLimits& limits);
+
+// Fields of the errors are relative to the item, "" for the item itself.
+std::variant<Input, InputError> ToInput(const v1::Item& item, const RequestLimits& limits);
+
+// The error with its field's full path: item_path ("items[3]") and the item's field, or options_path ("options.", or
+// "") and the prompt's.
+absl::Status ToItemError(const InputError& error, const std::string& item_path, const std::string& options_path);
+
+// Layers and heads against the model; query rows against the tokenised item. Lists come out sorted.
+absl::StatusOr<AttentionSpec> ToAttentionSpec(const v1::GetAttentionRequest& request, const ModelInfo& model);
+absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_tokens);
+
+// NOT_FOUND unless name is empty or the model's.
+absl::Status CheckModelName(std::string_view name, const ModelInfo& model);
+
+// values: [dimension] or [num_tokens, dimension].
+void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32_t num_tokens, v1::EmbedResult* result);
+
+void SetModel(const ModelInfo& model, const RequestLimits& limits, v1::Model* message);
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_SERVER_RPC_CONVERSION_H_

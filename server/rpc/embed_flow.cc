@@ -1,0 +1,198 @@
+#include "server/rpc/embed_flow.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "server/rpc/conversion.h"
+#include "server/rpc/status_mapping.h"
+
+namespace attendant {
+namespace {
+
+// Codes of an item that speak of the whole call: its caller has gone or waits in vain, or the server ends.
+bool EndsTheCall(absl::StatusCode code) {
+  return code == absl::StatusCode::kCancelled || code == absl::StatusCode::kDeadlineExceeded ||
+         code == absl::StatusCode::kUnavailable;
+}
+
+// Lives until its last item is done: every item's callback holds a reference.
+class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
+ public:
+  EmbedRun(const ServiceCore& core, CallContext call, std::shared_ptr<const v1::EmbedRequest> request,
+           Done<v1::EmbedResponse> done)
+      : core_(core), call_(std::move(call)), request_(std::move(request)), done_(std::move(done)) {}
+
+  void Run() {
+    absl::Status status = CheckRequest();
+    if (status.ok()) status = TokenizeItems();
+    if (status.ok()) status = ReserveResults();
+    if (!status.ok() || work_.items.empty()) return Finish(std::move(status));
+    Submit();
+  }
+
+ private:
+  absl::Status CheckRequest() {
+    absl::Status status = CheckModelName(request_->model(), core_.model->info());
+    if (!status.ok()) return status;
+    if (request_->items().empty()) return InvalidField("items", "there are none; give at least one");
+    if (request_->items_size() > core_.limits.max_items_per_request) {
+      return InvalidField("items", absl::StrCat(request_->items_size(), " are more than the limit of ",
+                                                core_.limits.max_items_per_request, " (--max-items-per-request)"));
+    }
+    auto settings = ToEmbedSettings(request_->options(), core_.model->info(), core_.limits);
+    if (!settings.ok()) return settings.status();
+    settings_ = *std::move(settings);
+    return absl::OkStatus();
+  }
+
+  absl::Status TokenizeItems() {
+    // All results exist before the first callback may write to one of them.
+    for (int i = 0; i < request_->items_size(); ++i) outcome_.response.add_results();
+    Microseconds slowest{0};
+    for (int i = 0; i < request_->items_size(); ++i) {
+      if (absl::Status status = call_.Check(); !status.ok()) return status;
+      const SteadyTime start = std::chrono::steady_clock::now();
+      TokenizeItem(i);
+      slowest = std::max(slowest, Since(start));
+    }
+    outcome_.report.tokenize = slowest;
+    remaining_ = static_cast<int64_t>(work_.items.size());
+    return absl::OkStatus();
+  }
+
+  void TokenizeItem(int index) {
+    const std::variant<Input, InputError> input = ToInput(request_->items(index), core_.limits);
+    if (const auto* error = std::get_if<InputError>(&input)) return Refuse(index, *error);
+    auto tokenized = core_.model->Tokenize(std::get<Input>(input), settings_.tokenize);
+    if (const auto* error = std::get_if<InputError>(&tokenized)) return Refuse(index, *error);
+    AddWork(index, std::get<TokenizedItem>(std::move(tokenized)));
+  }
+
+  void Refuse(int index, const InputError& error) {
+    SetStatus(index, ToItemError(error, absl::StrCat("items[", index, "]"), "options."));
+  }
+
+  void SetStatus(int index, const absl::Status& status) {
+    *outcome_.response.mutable_results(index)->mutable_status() = ToItemStatus(status);
+    ++outcome_.report.items[status.code()];
+  }
+
+  void AddWork(int index, TokenizedItem tokenized) {
+    v1::EmbedResult* result = outcome_.response.mutable_results(index);
+    const int32_t num_tokens = tokenized.sequence.num_tokens();
+    result->set_tokens_used(num_tokens);
+    result->set_tokens_dropped(tokenized.tokens_dropped);
+    const int64_t rows = settings_.spec.output == OutputKind::kTokens ? num_tokens : 1;
+    result_bytes_ += rows * core_.model->OutputDimension(settings_.spec) * int64_t{sizeof(float)};
+    tokens_ += num_tokens;
+    WorkItem item;
+    item.sequence = std::move(tokenized.sequence);
+    item.embed = settings_.spec;
+    item.done = [self = shared_from_this(), index](WorkResult work) { self->OnItemDone(index, std::move(work)); };
+    work_.items.push_back(std::move(item));
+  }
+
+  // Before anything is computed: can the answer be sent at all, and is there memory for it?
+  absl::Status ReserveResults() {
+    if (result_bytes_ > core_.limits.max_message_bytes) {
+      return InvalidField("items", absl::StrCat("the answer would take ", result_bytes_,
+                                                " bytes, more than the limit of ", core_.limits.max_message_bytes,
+                                                " for a message (--max-message-bytes); send fewer items per request"));
+    }
+    // The engine's vector and the message's; the ids of the queued sequences.
+    const int64_t bytes = 2 * result_bytes_ + 2 * tokens_ * int64_t{sizeof(int32_t)};
+    return call_.reservation->Grow(bytes) ? absl::OkStatus() : OutOfMemoryBudget(*core_.budget);
+  }
+
+  void Submit() {
+    work_.deadline = call_.deadline;
+    work_.cancel = call_.cancel;
+    const auto self = shared_from_this();  // all items may be done before Submit returns
+    AdmissionResult admission = core_.scheduler->Submit(std::exchange(work_, {}));
+    if (admission.status.ok()) return;
+    if (admission.retry_after.count() > 0) {
+      admission.status = WithRetryAfter(std::move(admission.status), admission.retry_after);
+    }
+    Finish(std::move(admission.status));
+  }
+
+  void OnItemDone(int index, WorkResult work) {
+    const bool failed = !work.status.ok();
+    v1::EmbedResult* result = outcome_.response.mutable_results(index);
+    if (!failed) SetEmbedding(work.output.embedding, settings_.spec, result->tokens_used(), result);
+    absl::Status status;
+    {
+      absl::MutexLock lock(&mutex_);
+      AddCost(work.cost);
+      if (failed) {
+        SetStatus(index, work.status);
+        result->clear_tokens_used();
+      } else {
+        ++outcome_.report.items[absl::StatusCode::kOk];
+      }
+      if (EndsTheCall(work.status.code()) && call_status_.ok()) call_status_ = work.status;
+      if (--remaining_ > 0) return;
+      status = std::move(call_status_);
+    }
+    Finish(std::move(status));
+  }
+
+  void AddCost(const WorkCost& cost) {
+    outcome_.report.queue = std::max(outcome_.report.queue.value_or(Microseconds(0)), cost.queue);
+    outcome_.report.compute = std::max(outcome_.report.compute.value_or(Microseconds(0)), cost.compute);
+    if (cost.batch_tokens <= metadata_.batch_tokens()) return;
+    metadata_.set_batch_tokens(cost.batch_tokens);
+    metadata_.set_batch_items(cost.batch_items);
+  }
+
+  void Finish(absl::Status status) {
+    outcome_.status = std::move(status);
+    if (outcome_.status.ok()) {
+      outcome_.response.set_model(core_.model->info().name);
+      outcome_.response.set_model_fingerprint(core_.model->info().fingerprint);
+      if (request_->include_metadata()) SetMetadata();
+    }
+    // The callbacks of items that were never submitted refer back to this run.
+    work_.items.clear();
+    const Done<v1::EmbedResponse> done = std::move(done_);
+    done(std::move(outcome_));
+  }
+
+  void SetMetadata() {
+    const CallReport& report = outcome_.report;
+    metadata_.set_tokenize_us(report.tokenize.value_or(Microseconds(0)).count());
+    metadata_.set_queue_us(report.queue.value_or(Microseconds(0)).count());
+    metadata_.set_compute_us(report.compute.value_or(Microseconds(0)).count());
+    metadata_.set_total_us(Since(call_.arrival).count());
+    *outcome_.response.mutable_metadata() = metadata_;
+  }
+
+  const ServiceCore& core_;
+  const CallContext call_;
+  const std::shared_ptr<const v1::EmbedRequest> request_;
+  Done<v1::EmbedResponse> done_;
+  EmbedSettings settings_;
+  WorkCall work_;
+  int64_t result_bytes_ = 0;
+  int64_t tokens_ = 0;
+  Outcome<v1::EmbedResponse> outcome_;
+
+  // Guards what several items' callbacks write: the counts, the cost, the call's status. Results are one per item.
+  absl::Mutex mutex_;
+  int64_t remaining_ = 0;
+  absl::Status call_status_;
+  v1::CallMetadata metadata_;
+};
+
+}  // namespace
+
+void RunEmbed(const ServiceCore& core, CallContext call, std::shared_ptr<const v1::EmbedRequest> request,
+              Done<v1::EmbedResponse> done) {
+  std::make_shared<EmbedRun>(core, std::move(call), std::move(request), std::move(done))->Run();
+}
+
+}  // namespace attendant

@@ -1,0 +1,216 @@
+#include "server/rpc/embed_stream.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <utility>
+
+#include "attendant/v1/embedding.pb.h"
+#include "server/rpc/embed_flow.h"
+#include "server/rpc/grpc_support.h"
+#include "server/rpc/message_scan.h"
+#include "server/rpc/status_mapping.h"
+
+namespace attendant {
+namespace {
+
+// Another replica can take the stream at once; a restarted one needs longer, and the client's own back-off adds to
+// this.
+constexpr std::chrono::milliseconds kDrainRetryAfter{100};
+
+absl::Status DrainingStatus() {
+  return WithRetryAfter(absl::UnavailableError("the server is shutting down; send what was not answered elsewhere"),
+                        kDrainRetryAfter);
+}
+
+}  // namespace
+
+class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public std::enable_shared_from_this<EmbedStream> {
+ public:
+  EmbedStream(const ServiceCore& core, grpc::CallbackServerContext* context, EmbedStreamRegistry* registry)
+      : core_(core),
+        context_(context),
+        registry_(registry),
+        deadline_(context->raw_deadline()),
+        cancel_(std::make_shared<CancelToken>()) {}
+
+  void Start() {
+    self_ = shared_from_this();
+    if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kEmbedStream);
+    // Not under our lock: Drain takes the registry's lock first, then ours.
+    const bool accepted = registry_->Add(this);
+    absl::MutexLock lock(&mutex_);
+    draining_ = draining_ || !accepted;
+    Proceed();
+  }
+
+  void Drain() {
+    absl::MutexLock lock(&mutex_);
+    draining_ = true;
+    Proceed();
+  }
+
+  void OnReadDone(bool ok) override {
+    grpc::ByteBuffer bytes;
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;
+      read_closed_ = read_closed_ || !ok;
+      if (ok) {
+        ++in_flight_;
+        bytes.Swap(&read_);
+      }
+      Proceed();
+    }
+    if (ok) Handle(std::move(bytes));
+  }
+
+  void OnWriteDone(bool ok) override {
+    Answer written;  // its memory is given back outside the lock
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    broken_ = broken_ || !ok;
+    written = std::move(answers_.front());
+    answers_.pop_front();
+    --in_flight_;
+    Proceed();
+  }
+
+  void OnCancel() override {
+    cancel_->Cancel();
+    absl::MutexLock lock(&mutex_);
+    broken_ = true;
+    Proceed();
+  }
+
+  void OnDone() override {
+    registry_->Remove(this);
+    if (core_.metrics != nullptr) core_.metrics->StreamClosed(RpcMethod::kEmbedStream);
+    self_.reset();  // may delete this
+  }
+
+ private:
+  struct Answer {
+    grpc::ByteBuffer bytes;
+    std::shared_ptr<Reservation> reservation;
+  };
+  // One request of the stream.
+  struct Request {
+    CallContext call;
+    std::unique_ptr<RequestRecorder> recorder;
+    v1::EmbedStreamRequest message;
+  };
+
+  void Handle(grpc::ByteBuffer bytes) {
+    auto request = std::make_shared<Request>();
+    request->call = NewCallContext(core_, deadline_, cancel_);
+    request->recorder = std::make_unique<RequestRecorder>(core_, RpcMethod::kEmbedStream, context_);
+    const size_t size = bytes.Length();
+    RunWhereItFits(core_, size, [self = shared_from_this(), request, bytes = std::move(bytes)]() mutable {
+      self->Run(std::move(request), std::move(bytes));
+    });
+  }
+
+  void Run(std::shared_ptr<Request> request, grpc::ByteBuffer bytes) {
+    absl::Status status = ParseMessage(core_, bytes, request->call.reservation.get(), &request->message);
+    if (!status.ok()) {
+      grpc::ProtoBufferReader reader(&bytes);
+      request->message.set_id(FindString(v1::EmbedStreamRequest::kIdFieldNumber, &reader));
+      return Respond(*request, {.status = std::move(status), .response = {}, .report = {}});
+    }
+    bytes.Clear();
+    // Shares the ownership: the flow's views into the texts keep the whole request alive.
+    std::shared_ptr<const v1::EmbedRequest> embed(request, &request->message.request());
+    RunEmbed(core_, request->call, std::move(embed),
+             [self = shared_from_this(), request](Outcome<v1::EmbedResponse> outcome) {
+               self->Respond(*request, std::move(outcome));
+             });
+  }
+
+  void Respond(Request& request, Outcome<v1::EmbedResponse> outcome) {
+    v1::EmbedStreamResponse response;
+    response.set_allocated_id(request.message.release_id());
+    if (outcome.status.ok()) {
+      response.mutable_response()->Swap(&outcome.response);
+    } else {
+      *response.mutable_status() = ToItemStatus(outcome.status);
+      response.set_retry_after_ms(RetryAfterOf(outcome.status).count());
+    }
+    request.recorder->Finish(outcome.status, outcome.report);
+    Answer answer{SerializeMessage(response), request.call.reservation};
+    absl::MutexLock lock(&mutex_);
+    answers_.push_back(std::move(answer));
+    Proceed();
+  }
+
+  // The only place that starts operations. gRPC never runs a reaction on the thread that starts an operation, so the
+  // lock may be held; and our own ownership outlives OnDone until the last holder of the lock has left.
+  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (finished_) return;
+    if (broken_ && !writing_) {
+      in_flight_ -= static_cast<int32_t>(answers_.size());
+      answers_.clear();
+    }
+    if (!writing_ && !answers_.empty()) {
+      writing_ = true;
+      StartWrite(&answers_.front().bytes);
+    }
+    const bool may_read = !read_closed_ && !draining_ && !broken_;
+    if (may_read && !reading_ && in_flight_ < core_.limits.max_in_flight_per_stream) {
+      reading_ = true;
+      StartRead(&read_);
+    }
+    if (in_flight_ == 0 && !writing_ && (read_closed_ || draining_ || broken_)) {
+      finished_ = true;
+      // A read that is still out ends with ok = false, after this.
+      const bool complete = read_closed_ && !broken_;
+      Finish(complete ? grpc::Status::OK : EndCall(broken_ ? absl::CancelledError() : DrainingStatus(), context_));
+    }
+  }
+
+  const ServiceCore& core_;
+  grpc::CallbackServerContext* const context_;
+  EmbedStreamRegistry* const registry_;
+  const gpr_timespec deadline_;
+  const std::shared_ptr<CancelToken> cancel_;
+  std::shared_ptr<EmbedStream> self_;
+
+  absl::Mutex mutex_;
+  grpc::ByteBuffer read_;                               // gRPC's while reading_
+  std::deque<Answer> answers_ ABSL_GUARDED_BY(mutex_);  // the first is gRPC's while writing_
+  int32_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool read_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // cancelled, or a write failed: nobody reads answers any more
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+bool EmbedStreamRegistry::Add(EmbedStream* stream) {
+  absl::MutexLock lock(&mutex_);
+  streams_.insert(stream);
+  return !draining_;
+}
+
+void EmbedStreamRegistry::Remove(EmbedStream* stream) {
+  absl::MutexLock lock(&mutex_);
+  streams_.erase(stream);
+}
+
+void EmbedStreamRegistry::Drain() {
+  // Under the lock, so that no stream goes away meanwhile; a stream never takes this lock while it holds its own.
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+  for (EmbedStream* stream : streams_) stream->Drain();
+}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartEmbedStream(const ServiceCore& core,
+                                                                              grpc::CallbackServerContext* context,
+                                                                              EmbedStreamRegistry* registry) {
+  auto stream = std::make_shared<EmbedStream>(core, context, registry);
+  stream->Start();
+  return stream.get();
+}
+
+}  // namespace attendant

@@ -1,0 +1,239 @@
+#include "server/rpc/embedding_service.h"
+
+#include <grpcpp/support/server_callback.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "attendant/v1/embedding.grpc.pb.h"
+#include "server/rpc/attention_flow.h"
+#include "server/rpc/conversion.h"
+#include "server/rpc/embed_flow.h"
+#include "server/rpc/embed_stream.h"
+#include "server/rpc/grpc_support.h"
+#include "server/rpc/tokenize_flow.h"
+
+namespace attendant {
+namespace {
+
+using grpc::ByteBuffer;
+using grpc::CallbackServerContext;
+
+// Values of one GetAttentionResponse: 1 MiB, well below the 4 MB that gRPC clients accept by default.
+constexpr size_t kChunkValues = 256 * 1024;
+
+// A unary call: parses the request, runs the flow, answers. Owns itself until OnDone, which follows Finish.
+template <typename Request, typename Response>
+class UnaryCall final : public grpc::ServerUnaryReactor {
+ public:
+  using Flow = std::function<void(const ServiceCore&, CallContext, std::shared_ptr<const Request>, Done<Response>)>;
+
+  UnaryCall(const ServiceCore& core, RpcMethod method, CallbackServerContext* context, ByteBuffer* response)
+      : core_(core),
+        context_(context),
+        response_(response),
+        cancel_(std::make_shared<CancelToken>()),
+        call_(NewCallContext(core, context->raw_deadline(), cancel_)),
+        recorder_(core, method, context) {}
+
+  void Start(const ByteBuffer* request, Flow flow) {
+    // gRPC keeps the request until the call ends; the object behind the const pointer is not const, and its bytes are
+    // not needed that long.
+    ByteBuffer bytes;
+    bytes.Swap(const_cast<ByteBuffer*>(request));
+    const size_t size = bytes.Length();
+    RunWhereItFits(core_, size, [this, bytes = std::move(bytes), flow = std::move(flow)]() mutable {
+      auto message = std::make_shared<Request>();
+      absl::Status status = ParseMessage(core_, std::move(bytes), call_.reservation.get(), message.get());
+      if (!status.ok()) return End({.status = std::move(status), .response = {}, .report = {}});
+      flow(core_, call_, std::move(message), [this](Outcome<Response> outcome) { End(std::move(outcome)); });
+    });
+  }
+
+  void OnCancel() override { cancel_->Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  void End(Outcome<Response> outcome) {
+    if (outcome.status.ok()) *response_ = SerializeMessage(outcome.response);
+    recorder_.Finish(outcome.status, outcome.report);
+    Finish(EndCall(outcome.status, context_));
+  }
+
+  const ServiceCore& core_;
+  CallbackServerContext* const context_;
+  ByteBuffer* const response_;
+  const std::shared_ptr<CancelToken> cancel_;
+  const CallContext call_;
+  RequestRecorder recorder_;
+};
+
+// GetAttention: computes the whole tensor, whose size was checked beforehand, then writes it in chunks.
+class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer> {
+ public:
+  AttentionCall(const ServiceCore& core, CallbackServerContext* context)
+      : core_(core),
+        context_(context),
+        cancel_(std::make_shared<CancelToken>()),
+        call_(NewCallContext(core, context->raw_deadline(), cancel_)),
+        recorder_(core, RpcMethod::kGetAttention, context) {
+    if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kGetAttention);
+  }
+
+  void Start(const ByteBuffer& request) {
+    RunWhereItFits(core_, request.Length(), [this, bytes = request]() mutable {
+      auto message = std::make_shared<v1::GetAttentionRequest>();
+      absl::Status status = ParseMessage(core_, std::move(bytes), call_.reservation.get(), message.get());
+      if (!status.ok()) return End(status);
+      RunAttention(core_, call_, std::move(message), [this](Outcome<AttentionResponse> outcome) {
+        report_ = std::move(outcome.report);
+        if (!outcome.status.ok()) return End(outcome.status);
+        result_ = std::move(outcome.response);
+        WriteNext();
+      });
+    });
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return End(absl::CancelledError("the caller no longer reads the answer"));
+    written_ += chunk_values_;
+    if (written_ < result_.values.size()) return WriteNext();
+    End(absl::OkStatus());
+  }
+
+  void OnCancel() override { cancel_->Cancel(); }
+
+  void OnDone() override {
+    if (core_.metrics != nullptr) core_.metrics->StreamClosed(RpcMethod::kGetAttention);
+    delete this;
+  }
+
+ private:
+  void WriteNext() {
+    v1::GetAttentionResponse response;
+    if (written_ == 0) response.mutable_header()->Swap(&result_.header);
+    chunk_values_ = std::min(kChunkValues, result_.values.size() - written_);
+    const float* begin = result_.values.data() + written_;
+    response.set_offset(static_cast<int64_t>(written_));
+    response.mutable_values()->Add(begin, begin + chunk_values_);
+    chunk_ = SerializeMessage(response);
+    StartWrite(&chunk_);
+  }
+
+  void End(const absl::Status& status) {
+    recorder_.Finish(status, report_);
+    Finish(EndCall(status, context_));
+  }
+
+  const ServiceCore& core_;
+  CallbackServerContext* const context_;
+  const std::shared_ptr<CancelToken> cancel_;
+  const CallContext call_;
+  RequestRecorder recorder_;
+  CallReport report_;
+  AttentionResponse result_;
+  size_t written_ = 0;
+  size_t chunk_values_ = 0;
+  ByteBuffer chunk_;
+};
+
+void ListModels(const ServiceCore& core, const CallContext&, std::shared_ptr<const v1::ListModelsRequest>,
+                const Done<v1::ListModelsResponse>& done) {
+  Outcome<v1::ListModelsResponse> outcome;
+  SetModel(core.model->info(), core.limits, outcome.response.add_models());
+  done(std::move(outcome));
+}
+
+void GetModel(const ServiceCore& core, const CallContext&, const std::shared_ptr<const v1::GetModelRequest>& request,
+              const Done<v1::Model>& done) {
+  Outcome<v1::Model> outcome;
+  outcome.status = CheckModelName(request->name(), core.model->info());
+  SetModel(core.model->info(), core.limits, &outcome.response);
+  done(std::move(outcome));
+}
+
+void Tokenize(const ServiceCore& core, const CallContext& call,
+              const std::shared_ptr<const v1::TokenizeRequest>& request, const Done<v1::TokenizeResponse>& done) {
+  done(RunTokenize(core, call, *request));
+}
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* StartUnary(const ServiceCore& core, RpcMethod method, CallbackServerContext* context,
+                                     const ByteBuffer* request, ByteBuffer* response,
+                                     typename UnaryCall<Request, Response>::Flow flow) {
+  auto* call = new UnaryCall<Request, Response>(core, method, context, response);
+  call->Start(request, std::move(flow));
+  return call;
+}
+
+template <typename Base>
+using RawEmbed = v1::EmbeddingService::WithRawCallbackMethod_Embed<Base>;
+template <typename Base>
+using RawEmbedStream = v1::EmbeddingService::WithRawCallbackMethod_EmbedStream<Base>;
+template <typename Base>
+using RawGetAttention = v1::EmbeddingService::WithRawCallbackMethod_GetAttention<Base>;
+template <typename Base>
+using RawTokenize = v1::EmbeddingService::WithRawCallbackMethod_Tokenize<Base>;
+template <typename Base>
+using RawListModels = v1::EmbeddingService::WithRawCallbackMethod_ListModels<Base>;
+template <typename Base>
+using RawGetModel = v1::EmbeddingService::WithRawCallbackMethod_GetModel<Base>;
+using RawService =
+    RawEmbed<RawEmbedStream<RawGetAttention<RawTokenize<RawListModels<RawGetModel<v1::EmbeddingService::Service>>>>>>;
+
+}  // namespace
+
+class EmbeddingService::Impl final : public RawService {
+ public:
+  explicit Impl(const ServiceCore& core) : core_(core) {}
+
+  EmbedStreamRegistry& streams() { return streams_; }
+
+  grpc::ServerUnaryReactor* Embed(CallbackServerContext* context, const ByteBuffer* request,
+                                  ByteBuffer* response) override {
+    return StartUnary<v1::EmbedRequest, v1::EmbedResponse>(core_, RpcMethod::kEmbed, context, request, response,
+                                                           RunEmbed);
+  }
+
+  grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* EmbedStream(CallbackServerContext* context) override {
+    return StartEmbedStream(core_, context, &streams_);
+  }
+
+  grpc::ServerWriteReactor<ByteBuffer>* GetAttention(CallbackServerContext* context,
+                                                     const ByteBuffer* request) override {
+    auto* call = new AttentionCall(core_, context);
+    call->Start(*request);
+    return call;
+  }
+
+  grpc::ServerUnaryReactor* Tokenize(CallbackServerContext* context, const ByteBuffer* request,
+                                     ByteBuffer* response) override {
+    return StartUnary<v1::TokenizeRequest, v1::TokenizeResponse>(core_, RpcMethod::kTokenize, context, request,
+                                                                 response, attendant::Tokenize);
+  }
+
+  grpc::ServerUnaryReactor* ListModels(CallbackServerContext* context, const ByteBuffer* request,
+                                       ByteBuffer* response) override {
+    return StartUnary<v1::ListModelsRequest, v1::ListModelsResponse>(core_, RpcMethod::kListModels, context, request,
+                                                                     response, attendant::ListModels);
+  }
+
+  grpc::ServerUnaryReactor* GetModel(CallbackServerContext* context, const ByteBuffer* request,
+                                     ByteBuffer* response) override {
+    return StartUnary<v1::GetModelRequest, v1::Model>(core_, RpcMethod::kGetModel, context, request, response,
+                                                      attendant::GetModel);
+  }
+
+ private:
+  const ServiceCore& core_;
+  EmbedStreamRegistry streams_;
+};
+
+EmbeddingService::EmbeddingService(const ServiceCore& core) : impl_(std::make_unique<Impl>(core)) {}
+EmbeddingService::~EmbeddingService() = default;
+
+grpc::Service* EmbeddingService::grpc_service() { return impl_.get(); }
+
+void EmbeddingService::DrainStreams() { impl_->streams().Drain(); }
+
+}  // namespace attendant

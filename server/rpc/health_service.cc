@@ -1,0 +1,142 @@
+#include "server/rpc/health_service.h"
+
+#include <grpcpp/support/server_callback.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace attendant {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+class Watch;
+
+// What all watches share. Lock order: this lock is never held while a watch takes another.
+struct HealthState {
+  absl::Mutex mutex;
+  bool serving ABSL_GUARDED_BY(mutex) = false;
+  bool ending ABSL_GUARDED_BY(mutex) = false;
+  std::set<Watch*> watches ABSL_GUARDED_BY(mutex);
+};
+
+// Sends the status whenever it differs from the one sent last. Owns itself until OnDone.
+class Watch final : public grpc::ServerWriteReactor<HealthCheckResponse> {
+ public:
+  Watch(HealthState* state, bool known) : state_(state), known_(known) {
+    absl::MutexLock lock(&state_->mutex);
+    state_->watches.insert(this);
+    Proceed();
+  }
+
+  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex) {
+    if (finished_ || writing_) return;
+    const auto status = !known_           ? HealthCheckResponse::SERVICE_UNKNOWN
+                        : state_->serving ? HealthCheckResponse::SERVING
+                                          : HealthCheckResponse::NOT_SERVING;
+    if (!cancelled_ && (!sent_ || response_.status() != status)) {
+      sent_ = writing_ = true;
+      response_.set_status(status);
+      return StartWrite(&response_);
+    }
+    if (!cancelled_ && !state_->ending) return;
+    finished_ = true;
+    Finish(cancelled_ ? grpc::Status::CANCELLED
+                      : grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
+  }
+
+  void OnWriteDone(bool ok) override {
+    absl::MutexLock lock(&state_->mutex);
+    writing_ = false;
+    cancelled_ = cancelled_ || !ok;
+    Proceed();
+  }
+
+  void OnCancel() override {
+    absl::MutexLock lock(&state_->mutex);
+    cancelled_ = true;
+    Proceed();
+  }
+
+  void OnDone() override {
+    {
+      absl::MutexLock lock(&state_->mutex);
+      state_->watches.erase(this);
+    }
+    delete this;
+  }
+
+ private:
+  HealthState* const state_;
+  const bool known_;
+  // All under the state's lock.
+  HealthCheckResponse response_;
+  bool sent_ = false;
+  bool writing_ = false;
+  bool cancelled_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+class HealthService::Impl final : public grpc::health::v1::Health::CallbackService {
+ public:
+  explicit Impl(std::vector<std::string> services) : services_(std::move(services)) {}
+
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const HealthCheckRequest* request,
+                                  HealthCheckResponse* response) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    if (!IsKnown(request->service())) {
+      reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no service of this name"));
+      return reactor;
+    }
+    {
+      absl::MutexLock lock(&state_.mutex);
+      response->set_status(state_.serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+    }
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  grpc::ServerWriteReactor<HealthCheckResponse>* Watch(grpc::CallbackServerContext*,
+                                                       const HealthCheckRequest* request) override {
+    return new attendant::Watch(&state_, IsKnown(request->service()));
+  }
+
+  // Changes the state and tells every watch.
+  template <typename Change>
+  void Update(Change change) {
+    absl::MutexLock lock(&state_.mutex);
+    change(&state_);
+    for (attendant::Watch* watch : state_.watches) watch->Proceed();
+  }
+
+ private:
+  bool IsKnown(const std::string& service) const {
+    return service.empty() || std::find(services_.begin(), services_.end(), service) != services_.end();
+  }
+
+  const std::vector<std::string> services_;
+  HealthState state_;
+};
+
+HealthService::HealthService(std::vector<std::string> services) : impl_(std::make_unique<Impl>(std::move(services))) {}
+HealthService::~HealthService() = default;
+
+grpc::Service* HealthService::grpc_service() { return impl_.get(); }
+
+void HealthService::SetServing(bool serving) {
+  impl_->Update([serving](HealthState* state) { state->serving = serving; });
+}
+
+void HealthService::EndWatches() {
+  impl_->Update([](HealthState* state) { state->ending = true; });
+}
+
+}  // namespace attendant

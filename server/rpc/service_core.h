@@ -1,0 +1,72 @@
+// What every RPC works with: the server's parts, the call's own facts, and how it ended.
+//
+// It is not: tied to gRPC; the flows that use it (embed_flow.h, ...) take messages and give messages.
+// Thread-safety: ServiceCore is read-only and shared; a CallContext and an Outcome belong to one call, whose stages run
+// one after another on different threads. Ownership: ServiceCore borrows its parts, which outlive every call.
+#ifndef ATTENDANT_SERVER_RPC_SERVICE_CORE_H_
+#define ATTENDANT_SERVER_RPC_SERVICE_CORE_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "server/rpc/byte_budget.h"
+#include "server/rpc/limits.h"
+#include "server/rpc/served_model.h"
+#include "server/scheduling/scheduler.h"
+
+namespace attendant {
+
+class Metrics;
+class WorkPool;
+
+struct ServiceCore {
+  const ServedModel* model = nullptr;
+  Scheduler* scheduler = nullptr;
+  WorkPool* pool = nullptr;
+  ByteBudget* budget = nullptr;
+  Metrics* metrics = nullptr;
+  RequestLimits limits;
+  bool access_log = false;
+};
+
+struct CallContext {
+  SteadyTime arrival;
+  SteadyTime deadline = SteadyTime::max();
+  std::shared_ptr<CancelToken> cancel;       // never null
+  std::shared_ptr<Reservation> reservation;  // never null; the call's memory, until its answer is on the wire
+
+  // CANCELLED or DEADLINE_EXCEEDED when nobody waits for an answer any more.
+  absl::Status Check() const;
+};
+
+// For metrics, the access log and CallMetadata. A stage that was not reached is unset.
+struct CallReport {
+  std::optional<Microseconds> tokenize;
+  std::optional<Microseconds> queue;
+  std::optional<Microseconds> compute;
+  std::map<absl::StatusCode, int64_t> items;  // by their own outcome
+};
+
+template <typename Response>
+struct Outcome {
+  absl::Status status;
+  Response response;  // with status OK
+  CallReport report;
+};
+
+template <typename Response>
+using Done = std::function<void(Outcome<Response>)>;
+
+// RESOURCE_EXHAUSTED that names the budget's flag.
+absl::Status OutOfMemoryBudget(const ByteBudget& budget);
+
+inline Microseconds Since(SteadyTime start) {
+  return std::chrono::duration_cast<Microseconds>(std::chrono::steady_clock::now() - start);
+}
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_SERVER_RPC_SERVICE_CORE_H_

@@ -1,0 +1,45 @@
+// A running server: model, scheduler, services and listeners, put together from a ServerConfig; and its orderly end.
+//
+// It is not: the process; signals and exit codes are main's, so that tests can run several servers in one process.
+// Thread-safety: Start, then any member from any thread; Drain once. The destructor ends at once what is still running.
+#ifndef ATTENDANT_SERVER_SERVER_H_
+#define ATTENDANT_SERVER_SERVER_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "server/rpc/served_model.h"
+#include "server/scheduling/batch_runner.h"
+#include "server/server_config.h"
+
+namespace attendant {
+
+// A model from somewhere else than config.model_dir: fakes in tests.
+struct ServerParts {
+  std::unique_ptr<ServedModel> model;
+  std::unique_ptr<BatchRunner> runner;
+};
+
+class Server {
+ public:
+  // Loads the model and starts serving; when it returns, the server is ready and health says so.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config);
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config, ServerParts parts);
+  ~Server();
+
+  int grpc_port() const;
+  int metrics_port() const;  // 0 when there is no metrics server
+
+  // Health says NOT_SERVING; after the drain delay, in which calls are still accepted, new ones are refused and clients
+  // are told to go elsewhere. Returns when all calls are finished, or cancelled at the drain timeout.
+  void Drain();
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_SERVER_SERVER_H_
