@@ -3,7 +3,7 @@
 # Warnings and include root, for every target of ours.
 add_library(attendant_options INTERFACE)
 target_include_directories(attendant_options INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(attendant_options INTERFACE -Wall -Wextra -Wno-unused-parameter -Wshadow=local -ffp-contract=off)
+target_compile_options(attendant_options INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wshadow=local -ffp-contract=off)
 
 # attendant_library(NAME SOURCES a.cc ... LINKS attendant::other ...) makes target attendant::NAME.
 function(attendant_library name)

@@ -1,0 +1,201 @@
+#include "engine/embedder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "engine/kernels/dispatch.h"
+#include "engine/model/workspace.h"
+#include "tests/engine/model/model_fixture.h"
+
+namespace attendant {
+namespace {
+
+using testing::HasSubstr;
+
+std::unique_ptr<Embedder> Load(const std::string& name, const std::string& engine = "native",
+                               const std::string& isa = "auto") {
+  return Embedder::Load({.model_dir = ModelDir(name), .isa = isa, .engine = engine}).value();
+}
+
+std::vector<float> EmbedOne(const Embedder& embedder, const Input& input, const TokenizeOptions& options) {
+  const auto item = std::get<TokenizedItem>(embedder.Tokenize(input, options));
+  const EmbedSpec spec{.normalize = embedder.info().normalize};
+  SequenceResult result;
+  const SequenceTask task{&item.sequence, &spec, nullptr, &result};
+  embedder.Run({&task, 1}, *embedder.NewWorkspace(), nullptr);
+  EXPECT_TRUE(result.status.ok()) << result.status;
+  return result.embedding;
+}
+
+TEST(Embedder, AgreesWithSentenceTransformersOnEveryModelAndEngine) {
+  for (const std::string& name : ModelNames()) {
+    const nlohmann::json expected = Expected(name);
+    for (const char* engine : {"native", "reference"}) {
+      const auto embedder = Load(name, engine);
+      for (size_t i = 0; i < expected["texts"].size(); ++i) {
+        const std::string text = expected["texts"][i];
+        const std::vector<float> want = Flat(expected["embeddings"][i]);
+        EXPECT_LT(MaxDifference(EmbedOne(*embedder, TextInput{text}, {.prompt_text = ""}), want), 2e-5f)
+            << name << " " << engine << ": " << text;
+      }
+      for (const auto& [prompt, vectors] : expected["prompted"].items()) {
+        for (size_t i = 0; i < vectors.size(); ++i) {
+          const std::string text = expected["texts"][i];
+          EXPECT_LT(MaxDifference(EmbedOne(*embedder, TextInput{text}, {.prompt_name = prompt}), Flat(vectors[i])),
+                    2e-5f)
+              << name << " " << engine << ", prompt " << prompt << ": " << text;
+        }
+      }
+      for (const auto& pair : expected["pairs"]) {
+        const std::string first = pair["first"], second = pair["second"];
+        EXPECT_LT(MaxDifference(EmbedOne(*embedder, PairInput{first, second}, {}), Flat(pair["embedding"])), 2e-5f)
+            << name;
+      }
+    }
+  }
+}
+
+TEST(Embedder, SaysWhatTheModelIs) {
+  const ModelInfo& info = Load("dense-prompt")->info();
+  const auto embedder = Load("dense-prompt");
+  EXPECT_EQ(embedder->info().name, "dense-prompt");
+  EXPECT_EQ(embedder->info().dimension, 10);
+  EXPECT_EQ(embedder->info().hidden_size, 32);
+  EXPECT_EQ(embedder->info().max_tokens, 64);
+  EXPECT_EQ(embedder->info().default_prompt_name, "query");
+  EXPECT_EQ(embedder->info().fingerprint.size(), 32u);
+  (void)info;
+  EXPECT_EQ(Load("concatenated-f16")->info().dimension, 240);
+}
+
+TEST(Embedder, FingerprintsTellModelsApartAndAreStable) {
+  EXPECT_EQ(Load("tiny-mean")->info().fingerprint, Load("tiny-mean", "native", "scalar")->info().fingerprint);
+  EXPECT_NE(Load("tiny-mean")->info().fingerprint, Load("plain-hf")->info().fingerprint);
+}
+
+TEST(Embedder, TokensAndExplicitPoolingAndAttentionInOneRun) {
+  const auto embedder = Load("dense-prompt");
+  const std::string text = "The cat sits on the mat.";
+  const auto item = std::get<TokenizedItem>(embedder->Tokenize(TextInput{text}, {.prompt_text = ""}));
+  const EmbedSpec tokens{.output = OutputKind::kTokens};
+  const EmbedSpec pooled{.pooling = {PoolingMode::kCls, PoolingMode::kMean}};
+  const AttentionSpec attention{.layers = {1}, .heads = {0, 2}, .query_rows = {3, 5}};
+  const AttentionSpec all;
+  const AttentionSpec mean{.layers = {0}, .reduction = HeadReduction::kMean};
+  const AttentionSpec max{.layers = {0}, .reduction = HeadReduction::kMax};
+  SequenceResult results[4];
+  const SequenceTask tasks[] = {{&item.sequence, &tokens, &attention, &results[0]},
+                                {&item.sequence, &pooled, &all, &results[1]},
+                                {&item.sequence, nullptr, &mean, &results[2]},
+                                {&item.sequence, nullptr, &max, &results[3]}};
+  embedder->Run(tasks, *embedder->NewWorkspace(), nullptr);
+  const int32_t n = item.sequence.num_tokens();
+  const auto expected = Expected("dense-prompt");
+  EXPECT_LT(MaxDifference(results[0].embedding, Flat(expected["attention"]["hidden"])), 2e-5f);
+  EXPECT_LT(MaxDifference(results[1].attention, Flat(expected["attention"]["maps"])), 1e-5f);
+  ASSERT_EQ(results[1].embedding.size(), 64u) << "explicit pooling leaves the Dense layer out";
+  EXPECT_TRUE(
+      std::equal(results[1].embedding.begin(), results[1].embedding.begin() + 32, results[0].embedding.begin()));
+  ASSERT_EQ(results[0].attention.size(), static_cast<size_t>(2 * 2 * n));
+  const auto map = [&](int layer, int head, int row, int column) {
+    return results[1].attention[static_cast<size_t>(((layer * 4 + head) * n + row) * n + column)];
+  };
+  EXPECT_EQ(results[0].attention[0], map(1, 0, 3, 0));
+  EXPECT_EQ(results[0].attention[static_cast<size_t>(3 * n + 2)], map(1, 2, 5, 2));
+  ASSERT_EQ(results[2].attention.size(), static_cast<size_t>(n * n));
+  EXPECT_NEAR(results[2].attention[1], (map(0, 0, 0, 1) + map(0, 1, 0, 1) + map(0, 2, 0, 1) + map(0, 3, 0, 1)) / 4,
+              1e-6);
+  EXPECT_EQ(results[3].attention[1], std::max({map(0, 0, 0, 1), map(0, 1, 0, 1), map(0, 2, 0, 1), map(0, 3, 0, 1)}));
+  EXPECT_TRUE(results[2].embedding.empty());
+}
+
+TEST(Embedder, AttentionSpecsAreChecked) {
+  const auto embedder = Load("tiny-mean");
+  EXPECT_TRUE(embedder->CheckAttentionSpec({.layers = {0, 1}, .heads = {3}, .query_rows = {0, 4}}, 5).ok());
+  EXPECT_THAT(std::string(embedder->CheckAttentionSpec({.layers = {2}}, 5).message()),
+              HasSubstr("layers[0]: 2 is not in 0 to 1"));
+  EXPECT_THAT(std::string(embedder->CheckAttentionSpec({.heads = {1, 1}}, 5).message()), HasSubstr("heads[1]"));
+  EXPECT_THAT(std::string(embedder->CheckAttentionSpec({.query_rows = {-1}}, 5).message()), HasSubstr("query_rows[0]"));
+}
+
+// A copy of a model whose embedding of one id is not a number.
+std::string PoisonedModel(int32_t id) {
+  const std::string directory = testing::TempDir() + "/poisoned-model";
+  std::filesystem::remove_all(directory);
+  std::filesystem::copy(ModelDir("tiny-mean"), directory, std::filesystem::copy_options::recursive);
+  const auto file = SafetensorsFile::Open(directory + "/model.safetensors").value();
+  const TensorView* word = file->Find("embeddings.word_embeddings.weight");
+  const auto at = reinterpret_cast<const char*>(word->data) - file->bytes().data() + id * 32 * 4;
+  std::fstream out(directory + "/model.safetensors", std::ios::binary | std::ios::in | std::ios::out);
+  out.seekp(at);
+  const float nan = NAN;
+  out.write(reinterpret_cast<const char*>(&nan), 4);
+  return directory;
+}
+
+TEST(Embedder, ValuesThatAreNotFiniteFailTheirItemOnly) {
+  const auto poisoned = Embedder::Load({.model_dir = PoisonedModel(20)}).value();
+  const auto healthy = Load("tiny-mean");
+  const TokenSequence good{{2, 21, 3}, {0, 0, 0}}, bad{{2, 20, 3}, {0, 0, 0}};
+  const EmbedSpec spec{.normalize = true};
+  SequenceResult results[3], alone;
+  const SequenceTask tasks[] = {
+      {&good, &spec, nullptr, &results[0]}, {&bad, &spec, nullptr, &results[1]}, {&good, &spec, nullptr, &results[2]}};
+  poisoned->Run(tasks, *poisoned->NewWorkspace(), nullptr);
+  const SequenceTask task{&good, &spec, nullptr, &alone};
+  healthy->Run({&task, 1}, *healthy->NewWorkspace(), nullptr);
+  EXPECT_EQ(results[1].status.code(), absl::StatusCode::kInternal);
+  EXPECT_TRUE(results[1].embedding.empty());
+  EXPECT_EQ(results[0].embedding, alone.embedding);
+  EXPECT_EQ(results[2].embedding, alone.embedding);
+}
+
+TEST(Embedder, AbandonedTasksAreMarkedAndTheRestIsUnchanged) {
+  for (const char* engine : {"native", "reference"}) {
+    const auto embedder = Load("tiny-mean", engine);
+    const TokenSequence a{{2, 21, 3}, {0, 0, 0}}, b{{2, 30, 31, 3}, {0, 0, 0, 0}};
+    const EmbedSpec spec;
+    SequenceResult kept, dropped, alone;
+    const SequenceTask tasks[] = {{&a, &spec, nullptr, &dropped}, {&b, &spec, nullptr, &kept}};
+    embedder->Run(tasks, *embedder->NewWorkspace(), [](size_t task) { return task == 0; });
+    const SequenceTask task{&b, &spec, nullptr, &alone};
+    embedder->Run({&task, 1}, *embedder->NewWorkspace(), nullptr);
+    EXPECT_TRUE(dropped.abandoned);
+    EXPECT_FALSE(kept.abandoned);
+    EXPECT_EQ(kept.embedding, alone.embedding);
+  }
+}
+
+TEST(Embedder, RefusesWhatItCannotServe) {
+  const auto error = [](const EmbedderOptions& options) { return Embedder::Load(options).status(); };
+  EXPECT_EQ(error({.model_dir = "/nonexistent"}).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(error({.model_dir = ModelDir("tiny-mean"), .isa = "mmx"}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(error({.model_dir = ModelDir("tiny-mean"), .engine = "warp"}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(error({.model_dir = ModelDir("tiny-mean"), .precision = "fp4"}).code(), absl::StatusCode::kUnimplemented);
+  const std::string directory = testing::TempDir() + "/no-weights";
+  std::filesystem::remove_all(directory);
+  std::filesystem::copy(ModelDir("tiny-mean"), directory, std::filesystem::copy_options::recursive);
+  std::filesystem::remove(directory + "/model.safetensors");
+  EXPECT_THAT(std::string(error({.model_dir = directory}).message()), HasSubstr("model.safetensors"));
+}
+
+TEST(Embedder, ManyThreadsShareOneEmbedder) {
+  const auto embedder = Load("tiny-mean");
+  const std::vector<float> expected = EmbedOne(*embedder, TextInput{"what is water"}, {});
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4, 0);
+  for (size_t t = 0; t < wrong.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20; ++i) wrong[t] += EmbedOne(*embedder, TextInput{"what is water"}, {}) != expected;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(4, 0));
+}
+
+}  // namespace
+}  // namespace attendant
