@@ -5,6 +5,7 @@ Usage: check_dashboard.py PROMETHEUS_URL
 It does not render anything: that needs Grafana itself.
 """
 
+import itertools
 import json
 import math
 import re
@@ -43,7 +44,7 @@ def layout_problems(panels):
     for panel in panels:
         if panel.x + panel.width > 24:
             yield f"{panel.title}: leaves the grid"
-        for cell in ((x, y) for x in range(panel.x, panel.x + panel.width) for y in range(panel.y, panel.y + panel.height)):
+        for cell in itertools.product(range(panel.x, panel.x + panel.width), range(panel.y, panel.y + panel.height)):
             if cell in taken:
                 yield f"{panel.title}: overlaps {taken[cell]}"
                 break

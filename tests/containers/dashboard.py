@@ -1,8 +1,9 @@
-"""The dashboard as its readers need it: panels with their queries, Grafana's variables filled in, and Prometheus's answers."""
+"""The dashboard as its readers need it: panels with their queries, variables filled in, and Prometheus's answers."""
 
 import dataclasses
 import json
 import pathlib
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -49,7 +50,8 @@ def panels(document):
         if queries:
             grid = panel["gridPos"]
             unit = panel["fieldConfig"]["defaults"].get("unit", "")
-            found.append(Panel(panel["title"], panel["type"], grid["x"], grid["y"], grid["w"], grid["h"], unit, queries))
+            place = (grid["x"], grid["y"], grid["w"], grid["h"])
+            found.append(Panel(panel["title"], panel["type"], *place, unit, queries))
     return sorted(found, key=lambda panel: (panel.y, panel.x))
 
 

@@ -20,7 +20,7 @@ COLOURS = ["#73bf69", "#f2cc0c", "#5794f2", "#ff9830", "#f2495c", "#b877d9", "#8
 
 def human(value, unit):
     """As Grafana would shorten it."""
-    steps = {"s": ((1, "s"), (1e-3, "ms"), (1e-6, "µs")), "bytes": ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))}
+    steps = {"s": ((1, "s"), (1e-3, "ms"), (1e-6, "µs")), "bytes": ((2**30, "GiB"), (2**20, "MiB"), (1, "B"))}
     if unit == "percentunit":
         return f"{100 * value:.3g} %"
     for size, name in steps.get(unit, ((1e6, "M"), (1e3, "k"), (1, ""))):
@@ -45,7 +45,8 @@ def draw_stat(axes, panel, prometheus):
             lines.append(legend_of(query, series["metric"]) if query.legend else text)
     # A panel of names (the model's) is told by its legend, one of numbers by its value.
     size = 15 if len("".join(lines)) < 12 else 8
-    axes.text(0.5, 0.42, "\n".join(lines), transform=axes.transAxes, ha="center", va="center", color=COLOURS[0], size=size)
+    axes.text(0.5, 0.42, "\n".join(lines), transform=axes.transAxes, ha="center", va="center", color=COLOURS[0],
+              size=size)
 
 
 def draw_series(axes, panel, prometheus, minutes):
@@ -53,7 +54,8 @@ def draw_series(axes, panel, prometheus, minutes):
     series_list = [
         (legend_of(query, series["metric"]), series["values"])
         for query in panel.queries
-        for series in dashboard.ask(prometheus, "query_range", query=query.expression, start=end - 60 * minutes, end=end, step=5)
+        for series in dashboard.ask(prometheus, "query_range", query=query.expression, start=end - 60 * minutes, end=end,
+                                    step=5)
     ]
     for i, (legend, values) in enumerate(series_list):
         x = [(float(t) - end) / 60 for t, _ in values]

@@ -97,7 +97,9 @@ load() {
 }
 
 check_metrics() {
-  podman exec attendant-prometheus-1 promtool check config /etc/prometheus/prometheus.yml
+  promtool check config "$ROOT/deploy/prometheus/prometheus.yml"
+  cp "$HERE/alerts_test.yml" "$ROOT/deploy/prometheus/alerts.yml" "$STORAGE"
+  (cd "$STORAGE" && promtool test rules alerts_test.yml)
   podman run --rm --network container:attendant-attendant-1 --entrypoint /bin/bash "$PROMETHEUS_IMAGE" -c \
     'exec 3<>/dev/tcp/127.0.0.1/9464; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; sed "1,/^\r$/d" <&3 | promtool check metrics'
   "$python_dir/bin/python" "$HERE/check_dashboard.py" "$PROMETHEUS"

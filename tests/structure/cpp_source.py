@@ -70,7 +70,8 @@ def includes(text):
 def _strip_groups(head):
     """The head of a declaration without attributes and template parameter lists."""
     head = re.sub(r"\[\[.*?\]\]", " ", head, flags=re.DOTALL)
-    head = re.sub(r"\b(alignas|__attribute__|decltype|requires|noexcept|explicit)\s*\((?:[^()]|\([^()]*\))*\)+", " ", head)
+    specifiers = r"\b(alignas|__attribute__|decltype|requires|noexcept|explicit)"
+    head = re.sub(specifiers + r"\s*\((?:[^()]|\([^()]*\))*\)+", " ", head)
     previous = None
     while previous != head and "template" in head:
         previous = head
@@ -87,7 +88,8 @@ def _kind(head):
         return "scope"
     if re.search(r"\b(class|struct|union|enum)\b", before_parenthesis) and "(" not in head:
         return "scope"
-    if re.search(r"(?<![=!<>+\-*/%&|^])=(?!=)\s*(\[[^\]]*\]\s*(\(|$)|$)", head) and not re.search(r"operator\s*=\s*\(", head):
+    initialised = re.search(r"(?<![=!<>+\-*/%&|^])=(?!=)\s*(\[[^\]]*\]\s*(\(|$)|$)", head)
+    if initialised and not re.search(r"operator\s*=\s*\(", head):
         return "function" if re.search(r"=\s*\[", head) else "data"
     if "(" not in head:
         return "data"
@@ -142,7 +144,8 @@ def functions(text):
             if match.group() == "}":
                 depth -= 1
                 if depth < 0:
-                    raise ParseError(f"line {code.count(chr(10), 0, match.start()) + 1} closes a brace that is not open")
+                    line = code.count("\n", 0, match.start()) + 1
+                    raise ParseError(f"line {line} closes a brace that is not open")
             head_start = position
     if depth != 0:
         raise ParseError("a brace is never closed")

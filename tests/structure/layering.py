@@ -30,21 +30,22 @@ LAYERS = {
     "engine/tokenizer/": Layer((), ("absl/", "nlohmann/", "openssl/")),
     "engine/model/": Layer(("engine/kernels/", "engine/sequence.h"), ("absl/", "nlohmann/")),
     "engine/model/reference": Layer(("engine/model/", "engine/sequence.h"), ("absl/", "Eigen/")),
-    "engine/": Layer(("engine/tokenizer/", "engine/model/", "engine/kernels/"), ("absl/", "nlohmann/", "openssl/", "utf8proc.h")),
+    "engine/": Layer(("engine/tokenizer/", "engine/model/", "engine/kernels/"),
+                     ("absl/", "nlohmann/", "openssl/", "utf8proc.h")),
     "server/scheduling/": Layer(FACADE, ("absl/",)),
     "server/observability/": Layer(("server/scheduling/", *FACADE), ("absl/", "prometheus/", "spdlog/", "nlohmann/")),
     "server/rpc/": Layer(("server/scheduling/", "server/observability/", *PROTO, *FACADE), ("absl/", "spdlog/", *GRPC)),
     "server/": Layer(("server/", *PROTO, *FACADE), ("absl/", "CLI/", "spdlog/", "nlohmann/", "prometheus/", *GRPC)),
     "client/": Layer(PROTO, ("absl/", "CLI/", "nlohmann/", "spdlog/", "png.h", "zlib.h", "stb_image_write.h", *GRPC)),
 }
-# Kernels compiled for one instruction set: an inline function of the STL in them could be the copy that the linker keeps
-# for everybody, and die on an older CPU.
+# Kernels compiled for one instruction set: an inline function of the STL in them could be the copy that the linker
+# keeps for everybody, and die on an older CPU.
 KERNEL_SOURCES = re.compile(r"engine/kernels/(?!dispatch|packing)")
 KERNEL_HEADERS = ("immintrin.h", "arm_neon.h", "cstdint", "cstddef", "cstring", "climits", "cfloat")
 # Folders that no layer may include, and that may include anything.
 ABOVE = ("tests/", "bench/")
 OWN_ROOTS = ("engine/", "server/", "client/", *ABOVE)
-LIBRARIES = tuple({prefix for layer in LAYERS.values() for prefix in layer.libraries} | {"gtest/", "gmock/", "benchmark/"})
+LIBRARIES = tuple({prefix for layer in LAYERS.values() for prefix in layer.libraries} | {"gtest/", "gmock/"})
 # Link targets by layer: the same arrows, told to CMake.
 FORBIDDEN_LINKS = {
     "engine/kernels/": r"attendant::\w+|Eigen3::|gRPC::|protobuf::|prometheus-cpp::",
@@ -54,8 +55,8 @@ FORBIDDEN_LINKS = {
     "server/": r"attendant::client\b",
     "client/": r"attendant::(engine|kernels|model|tokenizer|scheduling|rpc|observability|server)\b|prometheus-cpp::",
 }
-_C_HEADERS = ("fcntl.h", "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "unistd.h", "cpuid.h", "termios.h", "sys/", "linux/",
-              "netinet/", "arpa/")
+_C_HEADERS = ("fcntl.h", "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "unistd.h", "cpuid.h", "termios.h", "sys/",
+              "linux/", "netinet/", "arpa/")
 
 
 def _longest_prefix(path, table):
