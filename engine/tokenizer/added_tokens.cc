@@ -81,11 +81,13 @@ bool AddedTokens::Widen(std::string_view text, size_t done, Match& match) {
     size_t before = match.begin;
     if (!Has(utf8::Previous(text, before), unicode::kWhitespace)) break;
     match.begin = before;
+    ++match.leading_spaces;
   }
   while (token.rstrip && match.end < text.size()) {
     size_t behind = match.end;
     if (!Has(utf8::Next(text, behind), unicode::kWhitespace)) break;
     match.end = behind;
+    ++match.trailing_spaces;
   }
   return true;
 }

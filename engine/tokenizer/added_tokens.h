@@ -24,6 +24,7 @@ class AddedTokens {
   struct Split {
     int32_t id;
     size_t begin, end;
+    uint32_t leading_spaces = 0, trailing_spaces = 0;  // code points that lstrip and rstrip have taken in
   };
 
   // pattern: what to look for, the content or its normalised form. INVALID_ARGUMENT when it is empty or there already;
@@ -42,7 +43,7 @@ class AddedTokens {
       if (match.token == nullptr) break;
       if (!Widen(text, done, match)) continue;
       if (done < match.begin) visit(Split{kText, done, match.begin});
-      visit(Split{match.token->id, match.begin, match.end});
+      visit(Split{match.token->id, match.begin, match.end, match.leading_spaces, match.trailing_spaces});
       done = match.end;
     }
     if (done != text.size()) visit(Split{kText, done, text.size()});
@@ -52,6 +53,7 @@ class AddedTokens {
   struct Match {
     const AddedTokenSpec* token;  // null: there is none
     size_t begin, end;
+    uint32_t leading_spaces = 0, trailing_spaces = 0;
   };
 
   Match Find(std::string_view text, size_t from) const;

@@ -62,15 +62,23 @@ int32_t ReadTokenAndId(const JsonNode& node) {
   return static_cast<int32_t>(node.Element(1).Integer(0, kMaxTokenId));
 }
 
-void ReadBertProcessing(const JsonNode& node, PostProcessorSpec& spec) {
-  const int32_t cls = ReadTokenAndId(node.Get("cls")), sep = ReadTokenAndId(node.Get("sep"));
+// <s> A </s> and <s> A </s> </s> B </s>, all of type 0.
+void SetRobertaTemplate(int32_t cls, int32_t sep, PostProcessorSpec& spec) {
+  spec.single = {{Kind::kSpecial, 0, {cls}}, {Kind::kFirst, 0, {}}, {Kind::kSpecial, 0, {sep}}};
+  spec.pair = spec.single;
+  spec.pair.push_back({Kind::kSpecial, 0, {sep}});
+  spec.pair.push_back({Kind::kSecond, 0, {}});
+  spec.pair.push_back({Kind::kSpecial, 0, {sep}});
+}
+
+}  // namespace
+
+void SetBertTemplate(int32_t cls, int32_t sep, PostProcessorSpec& spec) {
   spec.single = {{Kind::kSpecial, 0, {cls}}, {Kind::kFirst, 0, {}}, {Kind::kSpecial, 0, {sep}}};
   spec.pair = spec.single;
   spec.pair.push_back({Kind::kSecond, 1, {}});
   spec.pair.push_back({Kind::kSpecial, 1, {sep}});
 }
-
-}  // namespace
 
 void AppendBertNormalizer(bool clean_text, bool handle_chinese_chars, bool strip_accents, bool lowercase,
                           std::vector<NormalizerStep>& steps) {
@@ -138,10 +146,17 @@ void ReadPostProcessor(const JsonNode& node, PostProcessorSpec& spec) {
     ReadTemplate(node.Get("single"), special_tokens, spec.single);
     ReadTemplate(node.Get("pair"), special_tokens, spec.pair);
   } else if (type == "BertProcessing") {
-    ReadBertProcessing(node, spec);
+    const int32_t cls = ReadTokenAndId(node.Get("cls"));
+    SetBertTemplate(cls, ReadTokenAndId(node.Get("sep")), spec);
+  } else if (type == "RobertaProcessing") {
+    const int32_t cls = ReadTokenAndId(node.Get("cls")), sep = ReadTokenAndId(node.Get("sep"));
+    spec.trim_offsets = node.Get("trim_offsets").Bool();
+    spec.add_prefix_space = node.Get("add_prefix_space").Bool();
+    SetRobertaTemplate(cls, sep, spec);
   } else {
-    node.Get("type").Unsupported(
-        absl::StrCat("\"", type, "\" is not supported; TemplateProcessing and BertProcessing are"));
+    node.Get("type").Unsupported(absl::StrCat("\"", type,
+                                              "\" is not supported; TemplateProcessing, BertProcessing and "
+                                              "RobertaProcessing are"));
   }
 }
 

@@ -3,6 +3,7 @@
 #ifndef ATTENDANT_ENGINE_TOKENIZER_PIPELINE_JSON_H_
 #define ATTENDANT_ENGINE_TOKENIZER_PIPELINE_JSON_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "engine/tokenizer/json_node.h"
@@ -14,6 +15,9 @@ namespace attendant {
 void ReadNormalizer(const JsonNode& node, std::vector<NormalizerStep>& steps);
 void AppendBertNormalizer(bool clean_text, bool handle_chinese_chars, bool strip_accents, bool lowercase,
                           std::vector<NormalizerStep>& steps);
+
+// [CLS] A [SEP] and [CLS] A [SEP] B [SEP], the second sequence with its [SEP] of type 1.
+void SetBertTemplate(int32_t cls, int32_t sep, PostProcessorSpec& spec);
 
 // Adds to spec.
 void ReadPreTokenizer(const JsonNode& node, PreTokenizerSpec& spec);

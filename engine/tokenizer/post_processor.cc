@@ -25,7 +25,11 @@ std::pair<size_t, size_t> LongestFirst(size_t first, size_t second, size_t limit
 
 }  // namespace
 
-PostProcessor::PostProcessor(const PostProcessorSpec& spec) : single_(Make(spec.single)), pair_(Make(spec.pair)) {}
+PostProcessor::PostProcessor(const PostProcessorSpec& spec)
+    : trim_offsets_(spec.trim_offsets),
+      add_prefix_space_(spec.add_prefix_space),
+      single_(Make(spec.single)),
+      pair_(Make(spec.pair)) {}
 
 PostProcessor::Template PostProcessor::Make(const std::vector<TemplatePiece>& pieces) {
   Template out = {pieces, 0};
@@ -61,7 +65,20 @@ Encoding PostProcessor::ApplyPair(const ContentView& first, const ContentView& s
   return out;
 }
 
-Encoding PostProcessor::Fill(const Template& tokens, const ContentView* const sequences[2], const Range kept[2]) {
+// offsets: of the kept tokens.
+void PostProcessor::TrimOffsets(const ContentView& content, Range kept, std::span<Offset> offsets) const {
+  for (const SpacesInToken& spaces : content.spaces) {
+    if (spaces.token < kept.begin || spaces.token >= kept.end) continue;
+    Offset& offset = offsets[spaces.token - kept.begin];
+    const bool first = spaces.token == kept.begin || offset.start == 0;
+    if (!(first && add_prefix_space_ && spaces.leading == 1)) {
+      offset.start = std::min(offset.start + spaces.leading, offset.end);
+    }
+    if (offset.end >= spaces.trailing) offset.end = std::max(offset.end - spaces.trailing, offset.start);
+  }
+}
+
+Encoding PostProcessor::Fill(const Template& tokens, const ContentView* const sequences[2], const Range kept[2]) const {
   Encoding out;
   const size_t size = tokens.num_special + (kept[0].end - kept[0].begin) + (kept[1].end - kept[1].begin);
   out.input_ids.reserve(size);
@@ -88,6 +105,7 @@ Encoding PostProcessor::Fill(const Template& tokens, const ContentView* const se
       out.offsets.resize(out.input_ids.size());
     } else {
       out.offsets.insert(out.offsets.end(), content.offsets.begin() + begin, content.offsets.begin() + end);
+      if (trim_offsets_) TrimOffsets(content, kept[which], std::span(out.offsets).last(end - begin));
     }
   }
   return out;

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
+#include "engine/tokenizer/token_buffer.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "engine/tokenizer/tokenizer_spec.h"
 
@@ -14,10 +16,11 @@ namespace attendant {
 
 // Content tokens of one sequence. Borrowed.
 struct ContentView {
-  std::span<const int32_t> ids;            // all of them, or as many from the front as any truncation could keep
-  std::span<const Offset> offsets;         // as long as ids, or empty: all {0, 0}
-  std::span<const int32_t> type_ids = {};  // as long as ids, or empty: as the template says
-  size_t total = 0;                        // tokens of the sequence, kept in ids or not
+  std::span<const int32_t> ids;       // all of them, or as many from the front as any truncation could keep
+  std::span<const Offset> offsets;    // as long as ids, or empty: all {0, 0}
+  std::span<const int32_t> type_ids;  // as long as ids, or empty: as the template says
+  std::span<const SpacesInToken> spaces;
+  size_t total = 0;  // tokens of the sequence, kept in ids or not
 };
 
 class PostProcessor {
@@ -42,8 +45,11 @@ class PostProcessor {
   };
   static Template Make(const std::vector<TemplatePiece>& pieces);
   static Range Keep(size_t total, size_t count, TruncationSide side);
-  static Encoding Fill(const Template& tokens, const ContentView* const sequences[2], const Range kept[2]);
+  void TrimOffsets(const ContentView& content, Range kept, std::span<Offset> offsets) const;
+  Encoding Fill(const Template& tokens, const ContentView* const sequences[2], const Range kept[2]) const;
 
+  bool trim_offsets_;
+  bool add_prefix_space_;
   Template single_;
   Template pair_;
 };

@@ -42,7 +42,7 @@ void TextEncoder::Encode(std::string_view text, TokenBuffer& tokens) const {
       source += EncodePart(part, source, tokens, words);
     } else {
       const auto length = static_cast<uint32_t>(utf8::CountCodePoints(part));
-      tokens.Add(split.id, source, source + length);
+      tokens.AddSpaced(split.id, source, source + length, split.leading_spaces, split.trailing_spaces);
       source += length;
     }
   });
@@ -69,7 +69,8 @@ void TextEncoder::EncodeNormalized(const std::vector<NormalizedChar>& chars, Tok
       for (; index < end; ++index) words.Append(chars[index].c, chars[index].source);
       words.EndWord();
     } else {
-      tokens.Add(split.id, chars[index].source, chars[end - 1].source + 1);
+      tokens.AddSpaced(split.id, chars[index].source, chars[end - 1].source + 1, split.leading_spaces,
+                       split.trailing_spaces);
       index = end;
     }
   });

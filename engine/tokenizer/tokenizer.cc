@@ -64,7 +64,9 @@ class Tokenizer::Impl {
 
 namespace {
 
-ContentView View(const TokenBuffer& tokens) { return {tokens.ids(), tokens.offsets(), {}, tokens.total()}; }
+ContentView View(const TokenBuffer& tokens) {
+  return {tokens.ids(), tokens.offsets(), {}, tokens.spaces(), tokens.total()};
+}
 
 }  // namespace
 
@@ -102,7 +104,7 @@ Encoding Tokenizer::EncodePair(std::string_view first, std::string_view second, 
 
 Encoding Tokenizer::WrapIds(std::span<const int32_t> input_ids, std::span<const int32_t> token_type_ids,
                             const EncodeOptions& options) const {
-  return impl_->post_processor().Apply({input_ids, {}, token_type_ids, input_ids.size()}, options);
+  return impl_->post_processor().Apply({input_ids, {}, token_type_ids, {}, input_ids.size()}, options);
 }
 
 int32_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }

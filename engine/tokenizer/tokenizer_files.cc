@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "engine/tokenizer/tokenizer_json.h"
+#include "engine/tokenizer/vocab_txt.h"
 
 namespace attendant {
 namespace {
@@ -36,6 +37,32 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
+absl::StatusOr<TokenizerFiles> ReadVocabularyFiles(const std::string& model_dir) {
+  NamedText vocab = {absl::StrCat(model_dir, "/vocab.txt"), ""};
+  NamedText config = {absl::StrCat(model_dir, "/tokenizer_config.json"), "{}"};
+  NamedText map = {absl::StrCat(model_dir, "/special_tokens_map.json"), "{}"};
+  if (!Exists(vocab.name)) {
+    return absl::NotFoundError(absl::StrCat(model_dir, ": has neither tokenizer.json nor vocab.txt"));
+  }
+  if (Exists(absl::StrCat(model_dir, "/added_tokens.json"))) {
+    return absl::UnimplementedError(
+        absl::StrCat(model_dir, "/added_tokens.json: not supported without a tokenizer.json"));
+  }
+  std::string all;
+  for (NamedText* file : {&vocab, &config, &map}) {
+    if (Exists(file->name)) {
+      absl::StatusOr<std::string> text = ReadFile(file->name);
+      if (!text.ok()) return text.status();
+      file->text = *std::move(text);
+    }
+    // With its length, so that moving bytes from one file to the next changes the digest.
+    absl::StrAppend(&all, file->text.size(), "\n", file->text);
+  }
+  absl::StatusOr<TokenizerSpec> spec = ReadVocabTxt(vocab, config, map);
+  if (!spec.ok()) return spec.status();
+  return TokenizerFiles{*std::move(spec), vocab.name, Sha256Hex(all)};
+}
+
 }  // namespace
 
 std::string Sha256Hex(std::string_view bytes) {
@@ -47,7 +74,7 @@ std::string Sha256Hex(std::string_view bytes) {
 absl::StatusOr<TokenizerFiles> ReadTokenizerFiles(const std::string& model_dir) {
   TokenizerFiles files;
   files.name = absl::StrCat(model_dir, "/tokenizer.json");
-  if (!Exists(files.name)) return absl::NotFoundError(absl::StrCat(model_dir, " has no tokenizer.json"));
+  if (!Exists(files.name)) return ReadVocabularyFiles(model_dir);
   const absl::StatusOr<std::string> text = ReadFile(files.name);
   if (!text.ok()) return text.status();
   absl::StatusOr<TokenizerSpec> spec = ReadTokenizerJson(*text, files.name);

@@ -9,9 +9,21 @@
 #include "absl/strings/str_cat.h"
 #include "engine/tokenizer/json_node.h"
 #include "engine/tokenizer/pipeline_json.h"
+#include "engine/tokenizer/unicode_properties.h"
+#include "engine/tokenizer/utf8.h"
 
 namespace attendant {
 namespace {
+
+// At either end; U+0120 stands for a space in byte-level vocabularies.
+bool EndsInSpace(std::string_view token) {
+  if (token.empty()) return false;
+  size_t front = 0, back = token.size();
+  for (const char32_t c : {utf8::Next(token, front), utf8::Previous(token, back)}) {
+    if (c == 0x120 || (unicode::Lookup(c).flags & unicode::kWhitespace)) return true;
+  }
+  return false;
+}
 
 void ReadVocab(const JsonNode& node, WordPieceSpec& model) {
   const nlohmann::json& vocab = node.Object();
@@ -85,6 +97,19 @@ void ReadAddedTokens(const JsonNode& node, TokenizerSpec& spec) {
   }
 }
 
+// Trimming looks at tokens as strings. Here, only the white space around added tokens is looked at.
+void CheckTrimming(const JsonNode& post_processor, const TokenizerSpec& spec) {
+  if (!spec.post_processor.trim_offsets) return;
+  const auto check = [&](const std::string& token) {
+    if (!EndsInSpace(token)) return;
+    post_processor.Get("trim_offsets")
+        .Unsupported(absl::StrCat("is not supported with a token that begins or ends in white space or \u0120: ",
+                                  nlohmann::json(token).dump()));
+  };
+  for (const auto& [token, id] : spec.model.vocab) check(token);
+  for (const AddedTokenSpec& token : spec.added_tokens) check(token.content);
+}
+
 void ReadAll(const JsonNode& root, TokenizerSpec& spec) {
   const JsonNode version = root.Get("version");
   if (version.Exists() && version.String() != "1.0") return version.Unsupported("is not \"1.0\"");
@@ -93,6 +118,7 @@ void ReadAll(const JsonNode& root, TokenizerSpec& spec) {
   ReadNormalizer(root.Get("normalizer"), spec.normalizer);
   ReadPreTokenizer(root.Get("pre_tokenizer"), spec.pre_tokenizer);
   ReadPostProcessor(root.Get("post_processor"), spec.post_processor);
+  CheckTrimming(root.Get("post_processor"), spec);
 }
 
 }  // namespace

@@ -57,6 +57,10 @@ struct TemplatePiece {
 
 // single holds kFirst once, pair holds kFirst and kSecond once each.
 struct PostProcessorSpec {
+  // RobertaProcessing: the white space that an added token has taken in is left out of its offsets again, except a
+  // single leading space of the first token where add_prefix_space is set.
+  bool trim_offsets = false;
+  bool add_prefix_space = false;
   std::vector<TemplatePiece> single = {{TemplatePiece::Kind::kFirst, 0, {}}};
   std::vector<TemplatePiece> pair = {{TemplatePiece::Kind::kFirst, 0, {}}, {TemplatePiece::Kind::kSecond, 1, {}}};
 };
