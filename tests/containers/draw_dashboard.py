@@ -54,8 +54,8 @@ def draw_series(axes, panel, prometheus, minutes):
     series_list = [
         (legend_of(query, series["metric"]), series["values"])
         for query in panel.queries
-        for series in dashboard.ask(prometheus, "query_range", query=query.expression, start=end - 60 * minutes, end=end,
-                                    step=5)
+        for series in dashboard.ask(prometheus, "query_range", query=query.expression, start=end - 60 * minutes,
+                                    end=end, step=5)
     ]
     for i, (legend, values) in enumerate(series_list):
         x = [(float(t) - end) / 60 for t, _ in values]
