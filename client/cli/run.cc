@@ -21,7 +21,7 @@ int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
   Action chosen;
   AddEmbedCommand(app, &chosen);
   AddSimilarityCommand(app, &chosen);
-  // AddAttentionCommand(app, &chosen);
+  AddAttentionCommand(app, &chosen);
   AddTokenizeCommand(app, &chosen);
   AddModelsCommand(app, &chosen);
   AddHealthCommand(app, &chosen);
