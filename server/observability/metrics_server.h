@@ -15,8 +15,8 @@ namespace attendant {
 
 class MetricsServer {
  public:
-  // address: HOST:PORT or [IPv6]:PORT; port 0 takes a free one. An address that is malformed or taken is an error that
-  // names it. metrics must outlive the server.
+  // address: HOST:PORT; port 0 takes a free one; IPv6 only where the HTTP library (civetweb) was built with it. An
+  // address that is malformed or taken is an error that names it. metrics must outlive the server.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& address, const Metrics& metrics);
   ~MetricsServer();
 

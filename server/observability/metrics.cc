@@ -1,0 +1,279 @@
+// Every series a request can touch is found through an array of pointers, by method and code, so that the hot path
+// costs an atomic addition for a counter and one uncontended mutex for a histogram. A series of a rare code is made
+// when it first occurs, under its family's own lock.
+#include "server/observability/metrics.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "engine/embedder.h"
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+#include "server/observability/process_metrics.h"
+
+namespace attendant {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Labels;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+// Some three buckets per decade from 100 us to 30 s: a percentile is off by less than a factor of 2.5.
+const Histogram::BucketBoundaries kSecondsBuckets = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                     0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
+const Histogram::BucketBoundaries kItemsBuckets = {1, 2, 4, 8, 16, 32, 64, 128, 256};
+const Histogram::BucketBoundaries kTokensBuckets = {8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
+
+constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {"Embed",    "EmbedStream", "GetAttention",
+                                                                       "Tokenize", "ListModels",  "GetModel"};
+constexpr std::array<std::string_view, 17> kCodeNames = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+constexpr std::array<std::string_view, 2> kStageNames = {"queue", "compute"};
+
+size_t MethodIndex(RpcMethod method) {
+  return std::min(static_cast<size_t>(method), static_cast<size_t>(kNumRpcMethods - 1));
+}
+
+size_t CodeIndex(absl::StatusCode code) {
+  const auto index = static_cast<size_t>(code);
+  return index < kCodeNames.size() ? index : static_cast<size_t>(absl::StatusCode::kUnknown);
+}
+
+std::string String(std::string_view view) { return std::string(view); }
+
+// One unreadable byte in a label would make Prometheus refuse the whole scrape.
+std::string LabelText(std::string_view text) {
+  std::string label(text);
+  for (char& c : label) {
+    if (c < 0x20 || c > 0x7E) c = '_';
+  }
+  return label;
+}
+
+double Seconds(Microseconds time) { return std::chrono::duration<double>(time).count(); }
+
+// Counters of one family by two labels of small, fixed ranges, made when first needed.
+template <size_t kRows, size_t kColumns>
+class CounterTable {
+ public:
+  using LabelMaker = Labels (*)(size_t row, size_t column);
+
+  CounterTable(Family<Counter>& family, LabelMaker labels) : family_(family), labels_(labels) {}
+
+  void Add(size_t row, size_t column, double value) { At(row, column).Increment(value); }
+
+  Counter& At(size_t row, size_t column) {
+    std::atomic<Counter*>& slot = counters_[row][column];
+    if (Counter* counter = slot.load(std::memory_order_acquire)) return *counter;
+    // Two threads that both come here get the same series from the family.
+    Counter& counter = family_.Add(labels_(row, column));
+    slot.store(&counter, std::memory_order_release);
+    return counter;
+  }
+
+ private:
+  Family<Counter>& family_;
+  LabelMaker labels_;
+  std::array<std::array<std::atomic<Counter*>, kColumns>, kRows> counters_{};
+};
+
+Labels MethodLabel(size_t method) { return {{"method", String(kMethodNames[method])}}; }
+
+Labels MethodAndCode(size_t method, size_t code) {
+  return {{"method", String(kMethodNames[method])}, {"code", String(kCodeNames[code])}};
+}
+
+Labels ReasonAndStage(size_t reason, size_t stage) {
+  return {{"reason", String(kCodeNames[reason])}, {"stage", String(kStageNames[stage])}};
+}
+
+// What the scheduler knows at the moment of the scrape.
+class SchedulerCollector final : public prometheus::Collectable {
+ public:
+  void Set(std::function<SchedulerStats()> stats) {
+    std::lock_guard lock(mutex_);
+    stats_ = std::move(stats);
+  }
+
+  std::vector<MetricFamily> Collect() const override {
+    SchedulerStats now;
+    {
+      std::lock_guard lock(mutex_);
+      if (!stats_) return {};
+      now = stats_();
+    }
+    return {GaugeFamily("attendant_queue_items", "Items that wait in the queue.", now.queued_items),
+            GaugeFamily("attendant_queue_tokens", "Tokens that wait in the queue.", now.queued_tokens),
+            GaugeFamily("attendant_running_items", "Items that a worker has taken and not yet answered.",
+                        now.running_items),
+            GaugeFamily("attendant_idle_workers", "Workers that wait for work.", now.idle_workers)};
+  }
+
+ private:
+  static MetricFamily GaugeFamily(const char* name, const char* help, int64_t value) {
+    prometheus::ClientMetric metric;
+    metric.gauge.value = static_cast<double>(value);
+    return {name, help, MetricType::Gauge, {metric}};
+  }
+
+  mutable std::mutex mutex_;
+  std::function<SchedulerStats()> stats_;
+};
+
+}  // namespace
+
+std::string_view RpcMethodName(RpcMethod method) { return kMethodNames[MethodIndex(method)]; }
+
+std::string_view StatusCodeName(absl::StatusCode code) { return kCodeNames[CodeIndex(code)]; }
+
+class Metrics::Impl {
+ public:
+  explicit Impl(std::string_view version);
+
+  Family<Counter>& CounterFamily(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(*registry);
+  }
+  Family<Gauge>& GaugeFamily(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(*registry);
+  }
+  Histogram& NewHistogram(const char* name, const char* help, const Histogram::BucketBoundaries& buckets) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry).Add({}, buckets);
+  }
+
+  // First: the families below live in it.
+  std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
+  std::shared_ptr<SchedulerCollector> scheduler = std::make_shared<SchedulerCollector>();
+  std::vector<std::shared_ptr<prometheus::Collectable>> collectables{registry, scheduler,
+                                                                     std::make_shared<ProcessMetrics>()};
+
+  CounterTable<kNumRpcMethods, kCodeNames.size()> requests{
+      CounterFamily("attendant_requests_total",
+                    "Requests by method and status code; on EmbedStream each message counts."),
+      &MethodAndCode};
+  CounterTable<kNumRpcMethods, kCodeNames.size()> items{
+      CounterFamily("attendant_items_total", "Items by method and their own status code."), &MethodAndCode};
+  CounterTable<kCodeNames.size(), kStageNames.size()> dropped{
+      CounterFamily("attendant_dropped_items_total",
+                    "Items that nobody waited for any more, by reason and where they were dropped."),
+      &ReasonAndStage};
+  Histogram& tokenize =
+      NewHistogram("attendant_tokenize_seconds", "Time to tokenise a request's items.", kSecondsBuckets);
+  Histogram& queue =
+      NewHistogram("attendant_queue_seconds", "Longest wait in the queue of a request's items.", kSecondsBuckets);
+  Histogram& compute = NewHistogram("attendant_compute_seconds",
+                                    "Longest computation of a batch that a request took part in.", kSecondsBuckets);
+  Histogram& batch_items = NewHistogram("attendant_batch_items", "Items per batch.", kItemsBuckets);
+  Histogram& batch_tokens = NewHistogram("attendant_batch_tokens", "Tokens per batch.", kTokensBuckets);
+  Counter& tokens = CounterFamily("attendant_tokens_total", "Tokens computed, special tokens included.").Add({});
+  Counter& busy_seconds =
+      CounterFamily("attendant_worker_busy_seconds_total", "Time that workers spent computing, summed over workers.")
+          .Add({});
+  Gauge& workers = GaugeFamily("attendant_workers", "Worker threads.").Add({});
+  Family<Gauge>& model_info = GaugeFamily("attendant_model_info", "1 for the loaded model.");
+  std::array<Histogram*, kNumRpcMethods> request_seconds;
+  std::array<Gauge*, kNumRpcMethods> in_flight;
+  std::array<Gauge*, kNumRpcMethods> open_streams{};  // of streaming methods only
+};
+
+Metrics::Impl::Impl(std::string_view version) {
+  auto& seconds = prometheus::BuildHistogram()
+                      .Name("attendant_request_seconds")
+                      .Help("Time from a request's arrival to its answer, by method.")
+                      .Register(*registry);
+  auto& flight = GaugeFamily("attendant_requests_in_flight", "Requests that have arrived and are not yet answered.");
+  auto& streams = GaugeFamily("attendant_open_streams", "Streams that are open at the moment.");
+  for (size_t method = 0; method < kNumRpcMethods; ++method) {
+    request_seconds[method] = &seconds.Add(MethodLabel(method), kSecondsBuckets);
+    in_flight[method] = &flight.Add(MethodLabel(method));
+    // There from the start, so that a rate over the first request is not lost.
+    requests.At(method, CodeIndex(absl::StatusCode::kOk));
+  }
+  for (const RpcMethod method : {RpcMethod::kEmbedStream, RpcMethod::kGetAttention}) {
+    open_streams[MethodIndex(method)] = &streams.Add(MethodLabel(MethodIndex(method)));
+  }
+  for (const auto code : {absl::StatusCode::kCancelled, absl::StatusCode::kDeadlineExceeded}) {
+    for (size_t stage = 0; stage < kStageNames.size(); ++stage) dropped.At(CodeIndex(code), stage);
+  }
+  // Sequences are packed end to end, so nothing ever adds to it; it is here to be alerted on.
+  CounterFamily("attendant_padding_tokens_total", "Pad tokens computed: none, by construction.").Add({});
+  GaugeFamily("attendant_build_info", "1 for this build.").Add({{"version", LabelText(version)}}).Set(1);
+}
+
+Metrics::Metrics(std::string_view version) : impl_(std::make_unique<Impl>(version)) {}
+Metrics::~Metrics() = default;
+
+void Metrics::SetModel(const ModelInfo& model) {
+  impl_->model_info
+      .Add({{"model", LabelText(model.name)},
+            {"fingerprint", LabelText(model.fingerprint)},
+            {"precision", LabelText(model.precision)},
+            {"kernels", LabelText(model.kernels)}})
+      .Set(1);
+}
+
+void Metrics::SetWorkers(int num_workers) { impl_->workers.Set(num_workers); }
+
+void Metrics::SetSchedulerStats(std::function<SchedulerStats()> stats) { impl_->scheduler->Set(std::move(stats)); }
+
+void Metrics::RequestStarted(RpcMethod method) { impl_->in_flight[MethodIndex(method)]->Increment(); }
+
+void Metrics::RequestFinished(const RequestRecord& record) {
+  const size_t method = MethodIndex(record.method);
+  impl_->in_flight[method]->Decrement();
+  impl_->requests.Add(method, CodeIndex(record.code), 1);
+  impl_->request_seconds[method]->Observe(Seconds(record.total));
+  if (record.tokenize) impl_->tokenize.Observe(Seconds(*record.tokenize));
+  if (record.queue) impl_->queue.Observe(Seconds(*record.queue));
+  if (record.compute) impl_->compute.Observe(Seconds(*record.compute));
+}
+
+void Metrics::ItemsFinished(RpcMethod method, absl::StatusCode code, int64_t items) {
+  if (items > 0) impl_->items.Add(MethodIndex(method), CodeIndex(code), static_cast<double>(items));
+}
+
+void Metrics::StreamOpened(RpcMethod method) {
+  if (Gauge* gauge = impl_->open_streams[MethodIndex(method)]) gauge->Increment();
+}
+
+void Metrics::StreamClosed(RpcMethod method) {
+  if (Gauge* gauge = impl_->open_streams[MethodIndex(method)]) gauge->Decrement();
+}
+
+void Metrics::OnBatch(int32_t items, int32_t tokens, Microseconds compute) {
+  impl_->batch_items.Observe(items);
+  impl_->batch_tokens.Observe(tokens);
+  impl_->tokens.Increment(tokens);
+  impl_->busy_seconds.Increment(Seconds(compute));
+}
+
+void Metrics::OnDropped(absl::StatusCode reason, DropStage stage, int32_t items, int32_t tokens) {
+  impl_->dropped.Add(CodeIndex(reason), stage == DropStage::kQueue ? 0 : 1, items);
+}
+
+std::string Metrics::Render() const {
+  std::vector<MetricFamily> families;
+  for (const auto& collectable : impl_->collectables) {
+    for (MetricFamily& family : collectable->Collect()) families.push_back(std::move(family));
+  }
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+const std::vector<std::shared_ptr<prometheus::Collectable>>& Metrics::collectables() const {
+  return impl_->collectables;
+}
+
+}  // namespace attendant
