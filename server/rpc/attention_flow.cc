@@ -101,7 +101,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
                                      " (--max-attention-bytes); choose layers, heads or query rows, or reduce heads"));
     }
     const int64_t tokens = int64_t{shape[3]} * kTokenMessageBytes;
-    return call_.reservation->Grow(bytes + tokens) ? absl::OkStatus() : OutOfMemoryBudget(*core_.budget);
+    return Reserve(bytes + tokens, call_.reservation.get());
   }
 
   void OnDone(WorkResult work) {

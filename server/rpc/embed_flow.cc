@@ -105,7 +105,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     }
     // The engine's vector and the message's; the ids of the queued sequences.
     const int64_t bytes = 2 * result_bytes_ + 2 * tokens_ * int64_t{sizeof(int32_t)};
-    return call_.reservation->Grow(bytes) ? absl::OkStatus() : OutOfMemoryBudget(*core_.budget);
+    return Reserve(bytes, call_.reservation.get());
   }
 
   void Submit() {

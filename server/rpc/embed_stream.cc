@@ -112,7 +112,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   }
 
   void Run(std::shared_ptr<Request> request, grpc::ByteBuffer bytes) {
-    absl::Status status = ParseMessage(core_, bytes, request->call.reservation.get(), &request->message);
+    absl::Status status = ParseMessage(core_, &bytes, request->call.reservation.get(), &request->message);
     if (!status.ok()) {
       grpc::ProtoBufferReader reader(&bytes);
       request->message.set_id(FindString(v1::EmbedStreamRequest::kIdFieldNumber, &reader));

@@ -44,8 +44,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
     const size_t size = bytes.Length();
     RunWhereItFits(core_, size, [this, bytes = std::move(bytes), flow = std::move(flow)]() mutable {
       auto message = std::make_shared<Request>();
-      absl::Status status = ParseMessage(core_, std::move(bytes), call_.reservation.get(), message.get());
+      absl::Status status = ParseMessage(core_, &bytes, call_.reservation.get(), message.get());
       if (!status.ok()) return End({.status = std::move(status), .response = {}, .report = {}});
+      bytes.Clear();
       flow(core_, call_, std::move(message), [this](Outcome<Response> outcome) { End(std::move(outcome)); });
     });
   }
@@ -83,7 +84,7 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer> {
   void Start(const ByteBuffer& request) {
     RunWhereItFits(core_, request.Length(), [this, bytes = request]() mutable {
       auto message = std::make_shared<v1::GetAttentionRequest>();
-      absl::Status status = ParseMessage(core_, std::move(bytes), call_.reservation.get(), message.get());
+      absl::Status status = ParseMessage(core_, &bytes, call_.reservation.get(), message.get());
       if (!status.ok()) return End(status);
       RunAttention(core_, call_, std::move(message), [this](Outcome<AttentionResponse> outcome) {
         report_ = std::move(outcome.report);

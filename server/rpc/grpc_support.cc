@@ -1,5 +1,6 @@
 #include "server/rpc/grpc_support.h"
 
+#include <google/protobuf/io/gzip_stream.h>
 #include <grpc/support/time.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/support/proto_buffer_reader.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/observability/logging.h"
@@ -27,6 +29,40 @@ absl::Status ExplainParseFailure(const google::protobuf::Descriptor& type, grpc:
   const ScanOptions options{.max_items = std::numeric_limits<int64_t>::max(), .check_utf8 = true};
   absl::Status status = ScanMessage(type, &reader, options).status;
   return status.ok() ? InvalidField("(message)", absl::StrCat("the bytes are not a ", type.full_name())) : status;
+}
+
+absl::Status TooLarge(const std::string& what, const RequestLimits& limits) {
+  return InvalidField(
+      "(message)", absl::StrCat(what, " more than the limit of ", limits.max_message_bytes, " (--max-message-bytes)"));
+}
+
+// gRPC's C structure behind the bytes knows whether they came compressed.
+class CompressionOf : public grpc::ProtoBufferReader {
+ public:
+  explicit CompressionOf(grpc::ByteBuffer* bytes) : ProtoBufferReader(bytes) {}
+  grpc_compression_algorithm value() { return reader()->buffer_in->data.raw.compression; }
+};
+
+// gRPC would inflate a message whole before it looks at the size: a megabyte of zeros becomes a gigabyte. So the server
+// switches that off and inflates here, no further than the limit.
+absl::Status Decompress(const RequestLimits& limits, grpc::ByteBuffer* bytes, Reservation* reservation) {
+  if (!bytes->Valid() || CompressionOf(bytes).value() == GRPC_COMPRESS_NONE) return absl::OkStatus();
+  grpc::ProtoBufferReader compressed(bytes);
+  google::protobuf::io::GzipInputStream inflated(&compressed);
+  std::vector<grpc::Slice> slices;
+  int64_t total = 0;
+  const void* data = nullptr;
+  int size = 0;
+  while (inflated.Next(&data, &size)) {
+    total += size;
+    if (total > limits.max_message_bytes) return TooLarge("when decompressed it is", limits);
+    if (absl::Status status = Reserve(size, reservation); !status.ok()) return status;
+    slices.emplace_back(data, static_cast<size_t>(size));
+  }
+  constexpr int kStreamEnd = 1;  // zlib's Z_STREAM_END
+  if (inflated.ZlibErrorCode() != kStreamEnd) return InvalidField("(message)", "its compression is broken");
+  *bytes = grpc::ByteBuffer(slices.data(), slices.size());
+  return absl::OkStatus();
 }
 
 absl::Status TooManyItems(int64_t limit) {
@@ -55,25 +91,24 @@ CallContext NewCallContext(const ServiceCore& core, gpr_timespec deadline, std::
   return call;
 }
 
-absl::Status ParseMessage(const ServiceCore& core, grpc::ByteBuffer bytes, Reservation* reservation,
+absl::Status ParseMessage(const ServiceCore& core, grpc::ByteBuffer* bytes, Reservation* reservation,
                           google::protobuf::Message* message) {
-  const auto size = static_cast<int64_t>(bytes.Length());
-  if (size > core.limits.max_message_bytes) {
-    return InvalidField("(message)", absl::StrCat(size, " bytes are more than the limit of ",
-                                                  core.limits.max_message_bytes, " (--max-message-bytes)"));
-  }
-  if (!reservation->Grow(size)) return OutOfMemoryBudget(*core.budget);
+  const auto size = static_cast<int64_t>(bytes->Length());
+  if (size > core.limits.max_message_bytes) return TooLarge(absl::StrCat(size, " bytes are"), core.limits);
+  absl::Status status = Reserve(size, reservation);
+  if (status.ok()) status = Decompress(core.limits, bytes, reservation);
+  if (!status.ok()) return status;
   MessageScan scan;
   {
-    grpc::ProtoBufferReader reader(&bytes);
+    grpc::ProtoBufferReader reader(bytes);
     scan = ScanMessage(*message->GetDescriptor(), &reader, {.max_items = core.limits.max_items_per_request});
   }
   if (!scan.status.ok()) return scan.status;
   if (scan.items > core.limits.max_items_per_request) return TooManyItems(core.limits.max_items_per_request);
-  if (!reservation->Grow(scan.memory_bytes)) return OutOfMemoryBudget(*core.budget);
-  grpc::ProtoBufferReader reader(&bytes);
+  if (status = Reserve(scan.memory_bytes, reservation); !status.ok()) return status;
+  grpc::ProtoBufferReader reader(bytes);
   if (message->ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
-  return ExplainParseFailure(*message->GetDescriptor(), &bytes);
+  return ExplainParseFailure(*message->GetDescriptor(), bytes);
 }
 
 grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message) {

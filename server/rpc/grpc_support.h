@@ -29,8 +29,8 @@ void RunWhereItFits(const ServiceCore& core, size_t request_bytes, std::function
 // deadline: gRPC's, of the call; infinite is allowed. The default timeout applies to a call without one.
 CallContext NewCallContext(const ServiceCore& core, gpr_timespec deadline, std::shared_ptr<CancelToken> cancel);
 
-// Checks the size, reserves the memory, parses. Errors name the field or the limit.
-absl::Status ParseMessage(const ServiceCore& core, grpc::ByteBuffer bytes, Reservation* reservation,
+// Decompresses the bytes (in place), checks the size, reserves the memory, parses. Errors name the field or the limit.
+absl::Status ParseMessage(const ServiceCore& core, grpc::ByteBuffer* bytes, Reservation* reservation,
                           google::protobuf::Message* message);
 
 grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message);

@@ -60,8 +60,9 @@ struct Outcome {
 template <typename Response>
 using Done = std::function<void(Outcome<Response>)>;
 
-// RESOURCE_EXHAUSTED that names the budget's flag.
-absl::Status OutOfMemoryBudget(const ByteBudget& budget);
+// Adds bytes to what a call holds. RESOURCE_EXHAUSTED when others hold too much at the moment, INVALID_ARGUMENT when
+// the call alone would be too large; both name the flag.
+absl::Status Reserve(int64_t bytes, Reservation* reservation);
 
 inline Microseconds Since(SteadyTime start) {
   return std::chrono::duration_cast<Microseconds>(std::chrono::steady_clock::now() - start);

@@ -28,7 +28,8 @@ std::string ClippedMessage(absl::string_view message) {
   std::string_view rest(message.data(), message.size());
   while (!rest.empty()) {
     const size_t length = Utf8SequenceLength(rest);
-    const std::string_view piece = length == 0 ? std::string_view("?") : rest.substr(0, length);
+    const bool control = length == 1 && static_cast<unsigned char>(rest.front()) < ' ';
+    const std::string_view piece = length == 0 || control ? std::string_view("?") : rest.substr(0, length);
     if (clipped.size() + piece.size() > kMaxStatusMessageBytes - 3) return clipped + "...";
     clipped += piece;
     rest.remove_prefix(std::max<size_t>(length, 1));

@@ -34,9 +34,8 @@ absl::Status TokenizeItem(const ServiceCore& core, const CallContext& call, cons
   const auto tokenized = core.model->Tokenize(std::get<Input>(input), options);
   if (const auto* error = std::get_if<InputError>(&tokenized)) return refuse(*error);
   const TokenizedItem& tokens = std::get<TokenizedItem>(tokenized);
-  if (!call.reservation->Grow(tokens.sequence.num_tokens() * kTokenMessageBytes)) {
-    return OutOfMemoryBudget(*core.budget);
-  }
+  absl::Status reserved = Reserve(tokens.sequence.num_tokens() * kTokenMessageBytes, call.reservation.get());
+  if (!reserved.ok()) return reserved;
   AddTokens(*core.model, tokens, result->mutable_tokens());
   result->set_tokens_dropped(tokens.tokens_dropped);
   ++outcome->report.items[absl::StatusCode::kOk];
