@@ -25,7 +25,7 @@ int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
   AddTokenizeCommand(app, &chosen);
   AddModelsCommand(app, &chosen);
   AddHealthCommand(app, &chosen);
-  // AddBenchCommand(app, &chosen);
+  AddBenchCommand(app, &chosen);
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
     app.parse(reversed);
