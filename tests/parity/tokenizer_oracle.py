@@ -2,6 +2,7 @@
 
 import array
 import dataclasses
+import itertools
 import json
 import os
 import struct
@@ -64,20 +65,25 @@ def _bert(**changes):
             "lowercase": True, **changes}
 
 
-def _added(token_id, content, **changes):
-    return {"id": token_id, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": True,
+def _added(content, **changes):
+    return {"id": None, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": True,
             "special": False, **changes}
+
+
+def _with_ids(vocab, tokens):
+    """The ids that the package gives: the vocabulary's own, else the next ones."""
+    new = itertools.count(len(vocab))
+    return [{**token, "id": vocab[token["content"]] if token["content"] in vocab else next(new)} for token in tokens]
 
 
 def configurations(base):
     """Variants of one tokenizer.json, by name; the first is the file itself."""
     vocab = base["model"]["vocab"]
-    n = len(vocab)
-    added = base["added_tokens"] + [
-        _added(n, "Quick Fox"), _added(n + 1, "single", single_word=True), _added(n + 2, "<left>", lstrip=True),
-        _added(n + 3, "<right>", rstrip=True, normalized=False), _added(n + 4, "\u00c9t\u00e9"), _added(n + 5, "fox"),
-        _added(n + 6, "<both>", lstrip=True, rstrip=True, normalized=False, special=True),
-        _added(n + 7, "word", single_word=True, normalized=False), _added(n + 8, "<rightn>", rstrip=True)]
+    added = base["added_tokens"] + _with_ids(vocab, [
+        _added("Quick Fox"), _added("single", single_word=True), _added("<left>", lstrip=True), _added("<rightn>", rstrip=True),
+        _added("<right>", rstrip=True, normalized=False), _added("\u00c9t\u00e9"), _added("fox"),
+        _added("<both>", lstrip=True, rstrip=True, normalized=False, special=True),
+        _added("word", single_word=True, normalized=False)])
     stripped = {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "Lowercase"}, {"type": "StripAccents"}]}
     padded = {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": True, "strip_right": True}, _bert()]}
     tuples = {"cls": ["[CLS]", vocab["[CLS]"]], "sep": ["[SEP]", vocab["[SEP]"]]}

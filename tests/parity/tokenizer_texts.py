@@ -38,7 +38,7 @@ def cldr():
             if not member.name.endswith("annotations.json"):
                 continue
             root = json.load(tar.extractfile(member))
-            for entry in next(iter(root.values()))["annotations"].values():
+            for entry in root["annotations"].get("annotations", {}).values():
                 for values in entry.values():
                     texts.update(dict.fromkeys(values))
     return list(texts)

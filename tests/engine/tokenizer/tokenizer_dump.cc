@@ -17,8 +17,8 @@
 
 namespace {
 
-using attendant::Encoding;
 using attendant::EncodeOptions;
+using attendant::Encoding;
 using attendant::Tokenizer;
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& path) {
