@@ -84,16 +84,17 @@ client() { podman exec attendant-attendant-1 attendant "$@"; }
 load() {
   local end=$((SECONDS + LOAD_SECONDS))
   log "loading the server for $LOAD_SECONDS s"
-  client bench --server 127.0.0.1:50051 --duration "${LOAD_SECONDS}s" >"$STORAGE/bench.txt" &
+  client bench --synthetic texts --items-per-request 4 --concurrency 4 --duration "$LOAD_SECONDS" >"$STORAGE/embed.txt" &
+  client bench --stream --duration "$LOAD_SECONDS" >"$STORAGE/stream.txt" &
   while [ "$SECONDS" -lt "$end" ]; do
-    client embed --server 127.0.0.1:50051 --output /dev/null " " >/dev/null 2>&1 || true
-    client embed --server 127.0.0.1:50051 --model nobody "text" >/dev/null 2>&1 || true
-    client similarity --server 127.0.0.1:50051 "one" "two" >/dev/null
-    client attention --server 127.0.0.1:50051 "A short sentence." >/dev/null
-    client tokenize --server 127.0.0.1:50051 "A short sentence." >/dev/null
+    client embed " " >/dev/null 2>&1 || true
+    client embed --model nobody "text" >/dev/null 2>&1 || true
+    client similarity "one" "two" >/dev/null
+    client attention "A short sentence." >/dev/null
+    client tokenize "A short sentence." >/dev/null
     sleep 1
   done
-  wait $!
+  cat "$STORAGE/embed.txt" >&2
 }
 
 check_metrics() {
