@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, models
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordPiece
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel
 
 OUT = pathlib.Path(__file__).resolve().parents[1] / "testdata" / "models"
 WORDS = (
@@ -42,7 +42,6 @@ def make_tokenizer(directory: pathlib.Path, only_vocab_txt: bool) -> int:
     pieces += [c for c in letters if not c.isupper()] + ["##" + c for c in letters if c.isalnum() and not c.isupper()]
     pieces += [w for w in WORDS if w not in pieces]
     (directory / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    BertTokenizerFast(vocab_file=str(directory / "vocab.txt"), do_lower_case=True).save_pretrained(directory)
     vocab = {p: i for i, p in enumerate(pieces)}
     tokenizer = Tokenizer(WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.add_special_tokens(pieces[:5])
@@ -104,8 +103,6 @@ def build(name, config, *, pooling, normalize=False, dense=None, only_vocab_txt=
     # The reference answers before the files are made awkward.
     (directory / "sentence_bert_config.json").write_text(
         json.dumps({"max_seq_length": max_seq_length, "do_lower_case": False}))
-    if only_vocab_txt:
-        BertTokenizerFast(vocab_file=str(directory / "vocab.txt"), do_lower_case=True).save_pretrained(directory)
     transformer = models.Transformer(str(directory), max_seq_length=max_seq_length)
     flags = {f"pooling_mode_{m}": m in pooling for m in
              ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")}
