@@ -82,10 +82,12 @@ client() { podman exec attendant-attendant-1 attendant "$@"; }
 
 # Good calls and bad ones, so that every panel has something to show.
 load() {
-  local end=$((SECONDS + LOAD_SECONDS))
+  local end=$((SECONDS + LOAD_SECONDS)) benches=()
   log "loading the server for $LOAD_SECONDS s"
   client bench --synthetic texts --items-per-request 4 --concurrency 4 --duration "$LOAD_SECONDS" >"$STORAGE/embed.txt" &
+  benches+=($!)
   client bench --stream --duration "$LOAD_SECONDS" >"$STORAGE/stream.txt" &
+  benches+=($!)
   while [ "$SECONDS" -lt "$end" ]; do
     client embed " " >/dev/null 2>&1 || true
     client embed --model nobody "text" >/dev/null 2>&1 || true
@@ -94,6 +96,7 @@ load() {
     client tokenize "A short sentence." >/dev/null
     sleep 1
   done
+  wait "${benches[@]}"
   cat "$STORAGE/embed.txt" >&2
 }
 
