@@ -171,16 +171,16 @@ void AddAttentionCommand(CLI::App& app, Action* chosen) {
       command->add_option("--ids", flags->ids, "token ids instead, separated by commas, special tokens included")
           ->type_name("ID")
           ->delimiter(',')
-          ->expected(1)
+          ->allow_extra_args(false)
           ->excludes(texts);
   command->add_option("--layer", flags->layers, "layers to show, separated by commas, or all (default: -1, the last)")
       ->type_name("N")
       ->delimiter(',')
-      ->expected(1);
+      ->allow_extra_args(false);
   command->add_option("--head", flags->heads, "heads to show, separated by commas, or all (default: the mean of all)")
       ->type_name("N")
       ->delimiter(',')
-      ->expected(1);
+      ->allow_extra_args(false);
   command->add_option("--reduce", flags->reduce, "over the heads: none, mean, max")
       ->check(CLI::IsMember({"none", "mean", "max"}));
   command->add_option("--png", flags->png, "write a picture instead of printing")->type_name("FILE");

@@ -4,6 +4,7 @@
 #ifndef ATTENDANT_CLIENT_CLI_ATTENTION_PANELS_H_
 #define ATTENDANT_CLIENT_CLI_ATTENTION_PANELS_H_
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>

@@ -99,8 +99,8 @@ std::string BenchText(const BenchSubject& subject, const LoadOutcome& outcome) {
                   "; items: ", Errors(outcome.item_errors), "\n");
   if (outcome.unsent > 0) {
     absl::StrAppend(&text, "            ", WithCommas(outcome.unsent),
-                    " more requests were due and never sent: the server did not keep up, so the latencies below are"
-                    " too good\n");
+                    " more requests were due and never sent: the server did not keep up, and the latencies below"
+                    " leave them out\n");
   }
   return text + LatencyTable(outcome);
 }

@@ -4,6 +4,7 @@
 #ifndef ATTENDANT_CLIENT_CLI_CANVAS_H_
 #define ATTENDANT_CLIENT_CLI_CANVAS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>

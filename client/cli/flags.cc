@@ -100,7 +100,7 @@ void AddVectorFlags(CLI::App& command, VectorFlags* flags) {
           },
           "instead of the model's own pooling; several, separated by commas, are concatenated")
       ->delimiter(',')
-      ->expected(1)
+      ->allow_extra_args(false)
       ->check(CLI::IsMember(Names(PoolingNames())));
   command.add_flag_function(
       "--normalize,!--no-normalize", [flags](int64_t count) { flags->normalize = count > 0; },

@@ -39,8 +39,10 @@ void Histogram::Record(int64_t value) {
 
 int64_t Histogram::Percentile(double percent) const {
   if (count_ == 0) return 0;
-  const double share = std::clamp(percent, 0.0, 100.0) / 100.0;
-  const auto wanted = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(share * static_cast<double>(count_))));
+  // 99.9 has no exact double; without the slack 99.9 % of 1000 would be 1000.
+  constexpr double kSlack = 1e-6;
+  const double rank = std::clamp(percent, 0.0, 100.0) * static_cast<double>(count_) / 100.0;
+  const auto wanted = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(rank - kSlack)));
   int64_t seen = 0;
   for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     seen += buckets_[bucket];

@@ -5,6 +5,7 @@
 #ifndef ATTENDANT_CLIENT_CLI_HISTOGRAM_H_
 #define ATTENDANT_CLIENT_CLI_HISTOGRAM_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

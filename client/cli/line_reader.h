@@ -5,6 +5,7 @@
 #ifndef ATTENDANT_CLIENT_CLI_LINE_READER_H_
 #define ATTENDANT_CLIENT_CLI_LINE_READER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <istream>
 #include <string>

@@ -35,6 +35,8 @@ bool LoadSchedule::IsOver(client::SteadyTime time) const {
 std::optional<LoadSchedule::Start> LoadSchedule::Next(client::SteadyTime now) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool open = plan_.rate > 0;
+  // A warm-up that the server did not keep up with must not eat the measurement.
+  while (open && arrival_ < counting_from_ && now >= counting_from_) AdvanceArrival();
   const client::SteadyTime time = open ? arrival_ : now;
   if (IsOver(time)) return std::nullopt;
   if (open && plan_.requests == 0 && now >= end_ + kOverdueTime) {

@@ -1,13 +1,14 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
+#include <memory>
 
 #include "client/cli/commands.h"
+#include "client/cli/help_formatter.h"
 
 namespace attendant::cli {
 namespace {
 
 constexpr char kFooter[] =
-    "\nExit status: 0 all well; 1 some items failed (all others were done), health: not serving; 2 wrong usage;\n"
+    "Exit status: 0 all well; 1 some items failed (all others were done), health: not serving; 2 wrong usage;\n"
     "3 server unreachable or too slow; 4 the server refused the call; 5 a local file could not be read or written.\n"
     "`attendant COMMAND --help` tells more. The server's address is --server or $ATTENDANT_SERVER.\n";
 
@@ -15,6 +16,7 @@ constexpr char kFooter[] =
 
 int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
   CLI::App app("The command line client of an Attendant embedding server.", "attendant");
+  app.formatter(std::make_shared<HelpFormatter>());  // subcommands inherit it
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("attendant " ATTENDANT_VERSION));
