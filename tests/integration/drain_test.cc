@@ -1,0 +1,160 @@
+// The end of a server: what was accepted is finished, what comes later is sent elsewhere, nobody fails.
+#include <signal.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "tests/integration/in_process.h"
+
+namespace attendant {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+class DrainTest : public InProcessTest {};
+
+TEST_F(DrainTest, FinishesWhatWasAcceptedAndRefusesTheRest) {
+  StartServer();
+  gate_->CloseGate();
+  const auto running = StartEmbed({"one"});
+  gate_->WaitArrived(1);
+  const int old_port = port();
+  auto drained = std::async(std::launch::async, [&] { server_->Drain(); });
+  // The listener closes some time after Drain has begun.
+  RawStatus late;
+  for (const auto until = steady_clock::now() + kLongEnough; steady_clock::now() < until;) {
+    late = RawUnary(old_port, "Tokenize", EmbedMessage({"late"}), milliseconds(500)).status;
+    if (late.code == absl::StatusCode::kUnavailable) break;
+  }
+  EXPECT_EQ(late.code, absl::StatusCode::kUnavailable) << late.message;
+  EXPECT_EQ(drained.wait_for(seconds(0)), std::future_status::timeout) << "did not wait for the call under way";
+  gate_->OpenGate();
+  EXPECT_EQ(CountResults(running->Read().value_or("")), 1);
+  EXPECT_EQ(running->Finish().code, absl::StatusCode::kOk);
+  EXPECT_EQ(drained.wait_for(kLongEnough), std::future_status::ready);
+}
+
+TEST_F(DrainTest, HealthSaysSoFirstAndCallsStillGoThroughMeanwhile) {
+  config_.drain_delay = seconds(2);
+  StartServer();
+  auto drained = std::async(std::launch::async, [&] { server_->Drain(); });
+  client::ServingStatus health = client::ServingStatus::kServing;
+  for (const auto until = steady_clock::now() + seconds(2); health == client::ServingStatus::kServing;) {
+    ASSERT_LT(steady_clock::now(), until);
+    const auto answer = client_->Health("");
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    health = *answer;
+  }
+  EXPECT_EQ(health, client::ServingStatus::kNotServing);
+  EXPECT_TRUE(client_->Embed({"in the delay"}, {}).ok());
+  drained.get();
+}
+
+TEST_F(DrainTest, AnOpenStreamEndsWithUnavailableAfterItsAnswers) {
+  StartServer();
+  gate_->CloseGate();
+  RawCall stream(port(), "EmbedStream");
+  ASSERT_TRUE(stream.Send(EmbedStreamMessage("first", {"a"})));
+  gate_->WaitArrived(1);
+  auto drained = std::async(std::launch::async, [&] { server_->Drain(); });
+  gate_->OpenGate();
+  EXPECT_EQ(StreamResponseId(stream.Read().value_or("")), "first");
+  EXPECT_FALSE(stream.Read().has_value());
+  EXPECT_EQ(stream.Finish().code, absl::StatusCode::kUnavailable);
+  EXPECT_EQ(drained.wait_for(kLongEnough), std::future_status::ready);
+}
+
+TEST_F(DrainTest, TheTimeoutEndsWhatDoesNotEnd) {
+  config_.drain_timeout = milliseconds(200);
+  StartServer();
+  gate_->CloseGate();
+  const auto stuck = StartEmbed({"one"});
+  gate_->WaitArrived(1);
+  auto drained = std::async(std::launch::async, [&] { server_->Drain(); });
+  const RawStatus status = stuck->Finish();
+  EXPECT_NE(status.code, absl::StatusCode::kOk);
+  gate_->OpenGate();
+  EXPECT_EQ(drained.wait_for(kLongEnough), std::future_status::ready);
+}
+
+// Clients on two replicas, each of which is ended and replaced while they call.
+TEST(RollingRestart, FailsNoCall) {
+  auto first = std::make_unique<ServerProcess>(std::vector<std::string>{"--threads", "1", "--log-level", "error"});
+  auto second = std::make_unique<ServerProcess>(std::vector<std::string>{"--threads", "1", "--log-level", "error"});
+  ASSERT_TRUE(first->WaitReady() && second->WaitReady());
+  const std::string addresses[] = {"127.0.0.1:" + std::to_string(first->grpc_port()),
+                                   "127.0.0.1:" + std::to_string(second->grpc_port())};
+  std::atomic<bool> stop{false};
+  std::atomic<int> calls{0}, bulk_items{0};
+  std::vector<std::future<absl::Status>> workers;
+  for (int i = 0; i < 3; ++i) {
+    workers.push_back(std::async(std::launch::async, [&, i]() -> absl::Status {
+      client::ClientOptions options;
+      options.target = "ipv4:" + addresses[i % 2] + "," + addresses[(i + 1) % 2];
+      auto made = client::Client::Create(options);
+      if (!made.ok()) return made.status();
+      while (!stop) {
+        const auto reply = (*made)->Embed({"a text", "another text"}, {});
+        if (!reply.ok()) return reply.status();
+        for (const auto& result : reply->results) {
+          if (!result.status.ok()) return result.status;
+        }
+        ++calls;
+      }
+      return absl::OkStatus();
+    }));
+  }
+  workers.push_back(std::async(std::launch::async, [&]() -> absl::Status {
+    client::ClientOptions options;
+    options.target = "ipv4:" + addresses[0] + "," + addresses[1];
+    auto made = client::Client::Create(options);
+    if (!made.ok()) return made.status();
+    const auto summary = (*made)->EmbedAll(
+        [&]() -> std::optional<absl::StatusOr<client::Item>> {
+          if (stop) return std::nullopt;
+          return client::Item("bulk text");
+        },
+        [&](int64_t, const std::vector<client::EmbedResult>& results) {
+          for (const auto& result : results) {
+            if (!result.status.ok()) return result.status;
+          }
+          bulk_items += static_cast<int>(results.size());
+          return absl::OkStatus();
+        },
+        {});
+    return summary.status();
+  }));
+  const auto wait_for_progress = [&] {
+    const int calls_then = calls, items_then = bulk_items;
+    const auto until = steady_clock::now() + kLongEnough;
+    while ((calls < calls_then + 30 || bulk_items < items_then + 100) && steady_clock::now() < until) {
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    EXPECT_GE(calls, calls_then + 30);
+    EXPECT_GE(bulk_items, items_then + 100);
+  };
+  for (auto* replica : {&first, &second}) {
+    wait_for_progress();
+    const std::string address = addresses[replica == &first ? 0 : 1];
+    (*replica)->Signal(SIGTERM);
+    EXPECT_EQ((*replica)->WaitExit(), 0);
+    wait_for_progress();
+    *replica = std::make_unique<ServerProcess>(
+        std::vector<std::string>{"--threads", "1", "--log-level", "error", "--grpc-address", address});
+    ASSERT_TRUE((*replica)->WaitReady());
+  }
+  wait_for_progress();
+  stop = true;
+  for (auto& worker : workers) {
+    const absl::Status status = worker.get();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
+}  // namespace
+}  // namespace attendant

@@ -1,0 +1,56 @@
+// Clients that ask for much and read little: the server stops for them, and only for them.
+#include <chrono>
+#include <set>
+
+#include "gmock/gmock.h"
+#include "tests/integration/in_process.h"
+
+namespace attendant {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(SlowReader, AStreamThatIsNotReadIsNotReadFrom) {
+  ServerProcess server({"--threads", "1", "--max-in-flight-per-stream", "4", "--log-level", "error"});
+  ASSERT_TRUE(server.WaitReady());
+  RawCall stream(server.grpc_port(), "EmbedStream");
+  // 64 KiB of text each: the transport's own buffers are full after some 100 of them.
+  const std::string text(64 << 10, 'x');
+  int sent = 0;
+  while (sent < 2000 && stream.Send(EmbedStreamMessage(std::to_string(sent), {text, "b"}), milliseconds(500))) ++sent;
+  EXPECT_LT(sent, 2000) << "the server went on reading";
+  EXPECT_LT(server.ResidentBytes(), 200 << 20);
+  // Others are served meanwhile.
+  EXPECT_EQ(RawUnary(server.grpc_port(), "Embed", EmbedMessage({"a"})).status.code, absl::StatusCode::kOk);
+  // And what was accepted is answered as soon as it is read: each id once.
+  std::set<std::string> ids;
+  for (int i = 0; i < sent; ++i) {
+    const auto answer = stream.Read();
+    ASSERT_TRUE(answer.has_value()) << "answer " << i << " of " << sent;
+    EXPECT_TRUE(ids.insert(StreamResponseId(*answer)).second);
+  }
+}
+
+TEST(SlowReader, AttentionThatIsNotReadDoesNotPileUp) {
+  ServerProcess server({"--threads", "1", "--max-pending-bytes", "67108864", "--log-level", "error"});
+  ASSERT_TRUE(server.WaitReady());
+  const int64_t before = server.ResidentBytes();
+  std::string text;
+  for (int i = 0; i < 80; ++i) text += "water ";
+  std::vector<std::unique_ptr<RawCall>> calls;
+  for (int i = 0; i < 100; ++i) {
+    calls.push_back(std::make_unique<RawCall>(server.grpc_port(), "GetAttention"));
+    EXPECT_TRUE(calls.back()->Send(AttentionMessage(text)));
+    calls.back()->CloseSending();
+  }
+  EXPECT_EQ(RawUnary(server.grpc_port(), "Embed", EmbedMessage({"a"})).status.code, absl::StatusCode::kOk);
+  EXPECT_LT(server.ResidentBytes() - before, 128 << 20);
+  // The late reader still gets everything.
+  int chunks = 0;
+  while (calls[0]->Read().has_value()) ++chunks;
+  EXPECT_GT(chunks, 0);
+  EXPECT_EQ(calls[0]->Finish().code, absl::StatusCode::kOk);
+}
+
+}  // namespace
+}  // namespace attendant
