@@ -40,8 +40,9 @@ TEST(HistogramTest, AllPercentilesAreWithinAThousandthOfTheTruth) {
     histogram.Record(value);
   }
   std::sort(values.begin(), values.end());
-  for (double percent = 0.5; percent <= 100; percent += 0.5) {
-    const auto rank = static_cast<size_t>(std::ceil(percent / 100 * static_cast<double>(values.size())));
+  for (size_t half_percent = 1; half_percent <= 200; ++half_percent) {
+    const double percent = static_cast<double>(half_percent) / 2;
+    const size_t rank = (half_percent * values.size() + 199) / 200;  // in whole numbers, rounded up
     const int64_t exact = values[rank - 1];
     const int64_t found = histogram.Percentile(percent);
     EXPECT_GE(found, exact);
