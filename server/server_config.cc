@@ -184,7 +184,9 @@ class Environment {
       known.insert(name);
       const auto it = variables.find(name);
       if (it == variables.end() || flag == "help" || flag == "version" || IsOnCommandLine(arguments, flag)) continue;
-      arguments_.push_back(absl::StrCat("--", flag, "=", it->second));
+      // An empty variable is as good as none, but "nowhere" is a setting.
+      if (it->second.empty() && flag != "metrics-address") continue;
+      arguments_.push_back(absl::StrCat("--", flag, "=", it->second.empty() ? "off" : it->second));
       used_[absl::StrCat("--", flag)] = name;
     }
     for (const auto& [name, value] : variables) {
@@ -248,8 +250,13 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
   CLI::App app("Serves embeddings of a transformer encoder over gRPC.", "attendant-server");
   SetUp(app, &config);
   const Environment variables(environment, app, arguments, &result.warnings);
-  // CLI11 takes the arguments from the back.
-  std::vector<std::string> all(arguments.rbegin(), arguments.rend());
+  // CLI11 takes the arguments from the back; of an empty --flag= it would take the next argument for the value.
+  std::vector<std::string> all;
+  for (auto argument = arguments.rbegin(); argument != arguments.rend(); ++argument) {
+    const bool empty_value = argument->rfind("--", 0) == 0 && argument->size() > 3 && argument->back() == '=';
+    if (empty_value) all.push_back("");
+    all.push_back(empty_value ? argument->substr(0, argument->size() - 1) : *argument);
+  }
   all.insert(all.end(), variables.arguments().rbegin(), variables.arguments().rend());
   try {
     app.parse(std::move(all));

@@ -1,0 +1,80 @@
+#include "server/listen_address.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "server/port_file.h"
+
+namespace attendant {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A listener on a free port of 127.0.0.1.
+class Listener {
+ public:
+  Listener() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(fd_, 1), 0);
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = std::to_string(ntohs(address.sin_port));
+  }
+  ~Listener() { close(fd_); }
+  const std::string& port() const { return port_; }
+
+ private:
+  int fd_;
+  std::string port_;
+};
+
+TEST(ListenAddressTest, FreeAddressesAreFine) {
+  for (const char* address : {"127.0.0.1:0", "localhost:0", "0.0.0.0:0", "unix:/tmp/any"}) {
+    EXPECT_TRUE(CheckCanListen(address).ok()) << CheckCanListen(address);
+  }
+}
+
+TEST(ListenAddressTest, MalformedAddressesAreNamed) {
+  for (const char* address :
+       {"", "localhost", ":80", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000", "127.0.0.1:-1", "::1:80", "[]:80"}) {
+    const absl::Status status = CheckCanListen(address);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << address;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(address));
+  }
+}
+
+TEST(ListenAddressTest, TakenPortsSayHowToGoOn) {
+  const Listener other;
+  // "localhost" may have a second, free address: one that is taken is enough.
+  for (const char* host : {"127.0.0.1:", "localhost:", "0.0.0.0:"}) {
+    const std::string address = host + other.port();
+    const absl::Status status = CheckCanListen(address);
+    EXPECT_TRUE(absl::IsUnavailable(status)) << address;
+    EXPECT_THAT(std::string(status.message()), ::testing::AllOf(HasSubstr(address), HasSubstr("another server")));
+  }
+}
+
+TEST(PortFileTest, IsWrittenWholeOrReported) {
+  const std::string path = ::testing::TempDir() + "ports";
+  ASSERT_TRUE(WritePortFile(path, 1, 2).ok());
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  EXPECT_EQ(text.str(), "grpc=1\nmetrics=2\n");
+  ASSERT_TRUE(WritePortFile(path, 1, 0).ok());
+  text.str("");
+  text << std::ifstream(path).rdbuf();
+  EXPECT_EQ(text.str(), "grpc=1\n");
+  EXPECT_THAT(std::string(WritePortFile("/no/such/dir/ports", 1, 2).message()), HasSubstr("/no/such/dir/ports"));
+}
+
+}  // namespace
+}  // namespace attendant

@@ -1,0 +1,187 @@
+#include "server/rpc/conversion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "attendant/v1/embedding.pb.h"
+#include "server/rpc/status_mapping.h"
+#include "tests/server/rpc/fake_model.h"
+
+namespace attendant {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ConversionTest : public ::testing::Test {
+ protected:
+  std::string FieldOfEmbedOptions(const v1::EmbedOptions& options) {
+    return FieldOf(ToEmbedSettings(options, model_.info(), limits_).status());
+  }
+  std::string FieldOfAttention(const v1::GetAttentionRequest& request) {
+    return FieldOf(ToAttentionSpec(request, model_.info()).status());
+  }
+  InputError ErrorOf(const v1::Item& item) { return std::get<InputError>(ToInput(item, limits_)); }
+
+  testing::FakeModel model_;
+  RequestLimits limits_;
+};
+
+TEST_F(ConversionTest, EmptyOptionsAreTheModelsOwn) {
+  const auto settings = ToEmbedSettings(v1::EmbedOptions(), model_.info(), limits_);
+  ASSERT_TRUE(settings.ok());
+  EXPECT_TRUE(settings->spec.pooling.empty());
+  EXPECT_TRUE(settings->spec.normalize);
+  EXPECT_EQ(settings->spec.output, OutputKind::kPooled);
+  EXPECT_EQ(settings->tokenize.truncation, Truncation::kModelDefault);
+  EXPECT_FALSE(settings->tokenize.prompt_name.has_value());
+  EXPECT_FALSE(settings->tokenize.prompt_text.has_value());
+}
+
+TEST_F(ConversionTest, OptionsAreTakenOverAndPoolingIsSorted) {
+  v1::EmbedOptions options;
+  options.add_pooling(v1::POOLING_LAST_TOKEN);
+  options.add_pooling(v1::POOLING_WEIGHTED_MEAN);
+  options.add_pooling(v1::POOLING_MEAN_SQRT_LEN);
+  options.add_pooling(v1::POOLING_MEAN);
+  options.add_pooling(v1::POOLING_MAX);
+  options.add_pooling(v1::POOLING_CLS);
+  options.set_normalize(false);
+  options.set_prompt_text("");
+  options.set_truncation(v1::TRUNCATION_START);
+  limits_.max_tokens_per_item = 8;
+  const auto settings = ToEmbedSettings(options, model_.info(), limits_);
+  ASSERT_TRUE(settings.ok());
+  EXPECT_THAT(settings->spec.pooling,
+              ElementsAre(PoolingMode::kCls, PoolingMode::kMax, PoolingMode::kMean, PoolingMode::kMeanSqrtLen,
+                          PoolingMode::kWeightedMean, PoolingMode::kLastToken));
+  EXPECT_FALSE(settings->spec.normalize);
+  EXPECT_EQ(settings->tokenize.prompt_text, "");
+  EXPECT_EQ(settings->tokenize.truncation, Truncation::kStart);
+  EXPECT_EQ(settings->tokenize.max_tokens, 8);
+}
+
+TEST_F(ConversionTest, UnknownEnumValuesNameTheirField) {
+  v1::EmbedOptions options;
+  options.set_truncation(static_cast<v1::Truncation>(7));
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.truncation");
+  options.set_truncation(v1::TRUNCATION_END);
+  options.set_output(static_cast<v1::Output>(-1));
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.output");
+  options.set_output(v1::OUTPUT_POOLED);
+  options.add_pooling(v1::POOLING_CLS);
+  options.add_pooling(static_cast<v1::Pooling>(99));
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.pooling[1]");
+  v1::GetAttentionRequest attention;
+  attention.set_head_reduction(static_cast<v1::HeadReduction>(9));
+  EXPECT_EQ(FieldOfAttention(attention), "head_reduction");
+  attention.set_truncation(static_cast<v1::Truncation>(9));
+  EXPECT_EQ(FieldOf(ToTokenizeOptions(attention, limits_).status()), "truncation");
+  v1::TokenizeRequest tokenize;
+  tokenize.set_truncation(static_cast<v1::Truncation>(9));
+  EXPECT_EQ(FieldOf(ToTokenizeOptions(tokenize, limits_).status()), "truncation");
+}
+
+TEST_F(ConversionTest, ContradictoryOptionsAreRefused) {
+  v1::EmbedOptions twice;
+  twice.add_pooling(v1::POOLING_CLS);
+  twice.add_pooling(v1::POOLING_CLS);
+  EXPECT_EQ(FieldOfEmbedOptions(twice), "options.pooling[1]");
+  v1::EmbedOptions unspecified;
+  unspecified.add_pooling(v1::POOLING_UNSPECIFIED);
+  EXPECT_EQ(FieldOfEmbedOptions(unspecified), "options.pooling[0]");
+  v1::EmbedOptions pooled_tokens;
+  pooled_tokens.add_pooling(v1::POOLING_CLS);
+  pooled_tokens.set_output(v1::OUTPUT_TOKENS);
+  EXPECT_EQ(FieldOfEmbedOptions(pooled_tokens), "options.pooling");
+  v1::EmbedOptions long_prompt;
+  long_prompt.set_prompt_text(std::string(4097, 'p'));
+  EXPECT_EQ(FieldOfEmbedOptions(long_prompt), "options.prompt_text");
+}
+
+TEST_F(ConversionTest, InputsAreViewsOfTheItem) {
+  v1::Item text;
+  text.set_text("abc");
+  EXPECT_EQ(std::get<TextInput>(std::get<Input>(ToInput(text, limits_))).text.data(), text.text().data());
+  v1::Item pair;
+  pair.mutable_pair()->set_first("a");
+  pair.mutable_pair()->set_second("b");
+  EXPECT_EQ(std::get<PairInput>(std::get<Input>(ToInput(pair, limits_))).second, "b");
+  v1::Item tokens;
+  tokens.mutable_tokens()->add_input_ids(5);
+  tokens.mutable_tokens()->add_token_type_ids(1);
+  tokens.mutable_tokens()->set_add_special_tokens(true);
+  const IdsInput ids = std::get<IdsInput>(std::get<Input>(ToInput(tokens, limits_)));
+  EXPECT_EQ(ids.input_ids.data(), tokens.tokens().input_ids().data());
+  EXPECT_EQ(ids.token_type_ids[0], 1);
+  EXPECT_TRUE(ids.add_special_tokens);
+}
+
+TEST_F(ConversionTest, MissingAndOversizedInputsNameFieldLimitAndFlag) {
+  EXPECT_EQ(ErrorOf(v1::Item()).field, "");
+  limits_.max_text_bytes = 8;
+  v1::Item item;
+  item.set_text("123456789");
+  EXPECT_EQ(ErrorOf(item).field, "text");
+  EXPECT_THAT(std::string(ErrorOf(item).status.message()), HasSubstr("limit of 8 (--max-text-bytes)"));
+  item.set_text("12345678");
+  EXPECT_TRUE(std::holds_alternative<Input>(ToInput(item, limits_)));
+  item.mutable_pair()->set_first("12345");
+  item.mutable_pair()->set_second("6789");
+  EXPECT_EQ(ErrorOf(item).field, "pair");
+  for (int i = 0; i < 3; ++i) item.mutable_tokens()->add_input_ids(i);
+  EXPECT_EQ(ErrorOf(item).field, "tokens");
+}
+
+TEST_F(ConversionTest, ItemErrorsGetTheirFullPath) {
+  const auto path = [](const char* field) {
+    return FieldOf(ToItemError({absl::InvalidArgumentError("m"), field}, "items[3]", "options."));
+  };
+  EXPECT_EQ(path("tokens.input_ids[7]"), "items[3].tokens.input_ids[7]");
+  EXPECT_EQ(path(""), "items[3]");
+  EXPECT_EQ(path("prompt_name"), "options.prompt_name");
+}
+
+TEST_F(ConversionTest, AttentionIndicesAreSortedAndChecked) {
+  v1::GetAttentionRequest request;
+  request.add_layers(1);
+  request.add_layers(0);
+  request.add_query_rows(4);
+  request.add_query_rows(2);
+  const auto spec = ToAttentionSpec(request, model_.info());
+  ASSERT_TRUE(spec.ok());
+  EXPECT_THAT(spec->layers, ElementsAre(0, 1));
+  EXPECT_THAT(spec->query_rows, ElementsAre(2, 4));
+  EXPECT_TRUE(CheckQueryRows(request, 5).ok());
+  EXPECT_EQ(FieldOf(CheckQueryRows(request, 4)), "query_rows[0]");
+  request.add_query_rows(2);
+  EXPECT_EQ(FieldOf(CheckQueryRows(request, 5)), "query_rows[2]");
+  request.add_heads(-1);
+  EXPECT_EQ(FieldOfAttention(request), "heads[0]");
+  request.add_layers(2);
+  EXPECT_EQ(FieldOfAttention(request), "layers[2]");
+}
+
+TEST_F(ConversionTest, UnknownModelsAreNotFound) {
+  EXPECT_TRUE(CheckModelName("", model_.info()).ok());
+  EXPECT_TRUE(CheckModelName("fake", model_.info()).ok());
+  const absl::Status status = CheckModelName(std::string(1 << 20, 'x'), model_.info());
+  EXPECT_TRUE(absl::IsNotFound(status));
+  EXPECT_LT(status.message().size(), 300u);
+}
+
+TEST_F(ConversionTest, ModelsAreDescribedWithTheirLimits) {
+  v1::Model model;
+  SetModel(model_.info(), limits_, &model);
+  EXPECT_EQ(model.name(), "fake");
+  EXPECT_EQ(model.dimension(), 4);
+  EXPECT_THAT(model.pooling(), ElementsAre(v1::POOLING_MEAN));
+  EXPECT_EQ(model.prompts().at("query"), "w1 w2 ");
+  EXPECT_EQ(model.limits().max_tokens_per_item(), testing::kFakeMaxTokens);
+  EXPECT_EQ(model.limits().max_items_per_request(), limits_.max_items_per_request);
+}
+
+}  // namespace
+}  // namespace attendant

@@ -1,0 +1,194 @@
+// A model that tokenises by spaces and embeds at once, and can be held up: for the services' tests.
+//
+// Words are ids: "w7" is 7, any other word is its length. Vectors are [number of tokens, sum of ids, 0, 0].
+// Thread-safety: FakeModel is immutable; Gate and FakeRunner are thread-safe.
+#ifndef ATTENDANT_TESTS_SERVER_RPC_FAKE_MODEL_H_
+#define ATTENDANT_TESTS_SERVER_RPC_FAKE_MODEL_H_
+
+#include <algorithm>
+#include <cctype>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "server/rpc/served_model.h"
+#include "server/scheduling/batch_runner.h"
+
+namespace attendant::testing {
+
+inline constexpr int32_t kPoisonId = 666;  // its sequence's vector is not finite
+inline constexpr int32_t kFakeMaxTokens = 16;
+
+class FakeModel final : public ServedModel {
+ public:
+  FakeModel() {
+    info_.name = "fake";
+    info_.architecture = "bert";
+    info_.precision = "fp32";
+    info_.kernels = "scalar";
+    info_.fingerprint = "f00d";
+    info_.hidden_size = info_.dimension = 4;
+    info_.num_layers = 2;
+    info_.num_heads = 3;
+    info_.vocab_size = 1000;
+    info_.type_vocab_size = 2;
+    info_.max_tokens = kFakeMaxTokens;
+    info_.pooling = {PoolingMode::kMean};
+    info_.normalize = true;
+    info_.prompts = {{"query", "w1 w2 "}};
+  }
+
+  const ModelInfo& info() const override { return info_; }
+
+  std::variant<TokenizedItem, InputError> Tokenize(const Input& input, const TokenizeOptions& options) const override {
+    if (const auto* ids = std::get_if<IdsInput>(&input)) return TokenizeIds(*ids);
+    std::string text;
+    if (const auto* single = std::get_if<TextInput>(&input)) text = std::string(single->text);
+    if (const auto* pair = std::get_if<PairInput>(&input))
+      text = std::string(pair->first) + " " + std::string(pair->second);
+    if (text.find_first_not_of(' ') == std::string::npos) return Error("text", "the text is empty or blank");
+    if (options.prompt_name.has_value() && info_.prompts.count(*options.prompt_name) == 0) {
+      return Error("prompt_name", "the model has no such prompt");
+    }
+    std::istringstream words((options.prompt_name ? info_.prompts.at(*options.prompt_name) : "") + text);
+    TokenizedItem item;
+    const auto limit = static_cast<size_t>(options.max_tokens > 0 ? options.max_tokens : info_.max_tokens);
+    for (std::string word; words >> word;) {
+      const bool id = word.size() > 1 && word[0] == 'w' && std::isdigit(static_cast<unsigned char>(word[1]));
+      if (item.sequence.input_ids.size() < limit) {
+        item.sequence.input_ids.push_back(id ? std::stoi(word.substr(1)) : static_cast<int32_t>(word.size()));
+      } else if (options.truncation == Truncation::kError) {
+        return Error("text", "too long");
+      } else {
+        ++item.tokens_dropped;
+      }
+    }
+    return Complete(std::move(item));
+  }
+
+  absl::Status CheckAttentionSpec(const AttentionSpec&, int32_t) const override { return absl::OkStatus(); }
+  int32_t OutputDimension(const EmbedSpec&) const override { return info_.dimension; }
+  std::string_view TokenText(int32_t id) const override { return id == 0 ? "[CLS]" : "word"; }
+  bool IsSpecialToken(int32_t id) const override { return id == 0; }
+
+ private:
+  static InputError Error(const char* field, const char* message) {
+    return {absl::InvalidArgumentError(message), field};
+  }
+
+  std::variant<TokenizedItem, InputError> TokenizeIds(const IdsInput& ids) const {
+    TokenizedItem item;
+    for (size_t i = 0; i < ids.input_ids.size(); ++i) {
+      if (ids.input_ids[i] < 0 || ids.input_ids[i] >= info_.vocab_size) {
+        return InputError{absl::InvalidArgumentError("not in the vocabulary"),
+                          "tokens.input_ids[" + std::to_string(i) + "]"};
+      }
+      item.sequence.input_ids.push_back(ids.input_ids[i]);
+    }
+    return Complete(std::move(item));
+  }
+
+  static TokenizedItem Complete(TokenizedItem item) {
+    item.sequence.token_type_ids.resize(item.sequence.input_ids.size());
+    item.offsets.resize(item.sequence.input_ids.size());
+    return item;
+  }
+
+  ModelInfo info_;
+};
+
+// Open at first; while it is closed, batches wait in it.
+class Gate {
+ public:
+  void Close() { Set(false); }
+  void Open() { Set(true); }
+  // Returns when a batch has arrived at the closed gate.
+  void AwaitArrival() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](int* waiting) { return *waiting > 0; }, &waiting_));
+  }
+  void Pass(const std::function<bool()>& abandoned) {
+    absl::MutexLock lock(&mutex_);
+    ++waiting_;
+    // The engine polls between layers, too.
+    while (!open_ && !abandoned()) mutex_.AwaitWithTimeout(absl::Condition(&open_), absl::Milliseconds(1));
+    --waiting_;
+  }
+
+ private:
+  void Set(bool open) {
+    absl::MutexLock lock(&mutex_);
+    open_ = open;
+  }
+
+  absl::Mutex mutex_;
+  bool open_ = true;
+  int waiting_ = 0;
+};
+
+class FakeRunner final : public BatchRunner {
+ public:
+  explicit FakeRunner(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) {}
+  std::unique_ptr<Session> NewSession() override { return std::make_unique<FakeSession>(gate_.get()); }
+
+ private:
+  class FakeSession final : public Session {
+   public:
+    explicit FakeSession(Gate* gate) : gate_(gate) {}
+
+    void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned, Team*) override {
+      const auto gone = [&](size_t i) { return abandoned && abandoned(i); };
+      gate_->Pass([&] {
+        for (size_t i = 0; i < tasks.size(); ++i) {
+          if (!gone(i)) return false;
+        }
+        return true;
+      });
+      for (size_t i = 0; i < tasks.size(); ++i) {
+        tasks[i].result->abandoned = gone(i);
+        if (!tasks[i].result->abandoned) Compute(tasks[i]);
+      }
+    }
+
+   private:
+    static void Compute(const SequenceTask& task) {
+      const std::vector<int32_t>& ids = task.sequence->input_ids;
+      const auto num_tokens = static_cast<float>(ids.size());
+      if (std::find(ids.begin(), ids.end(), kPoisonId) != ids.end()) {
+        task.result->status = absl::InternalError("the result is not finite");
+        return;
+      }
+      if (task.embed != nullptr) {
+        const size_t rows = task.embed->output == OutputKind::kTokens ? ids.size() : 1;
+        const auto sum = static_cast<float>(std::accumulate(ids.begin(), ids.end(), 0));
+        for (size_t row = 0; row < rows; ++row) {
+          for (const float value : {num_tokens, sum, 0.0f, 0.0f}) task.result->embedding.push_back(value);
+        }
+      }
+      if (task.attention != nullptr) Attend(*task.attention, ids.size(), &task.result->attention);
+    }
+
+    // Value i of the flattened tensor is i.
+    static void Attend(const AttentionSpec& spec, size_t num_tokens, std::vector<float>* out) {
+      const size_t layers = spec.layers.empty() ? 2 : spec.layers.size();
+      const size_t heads = spec.reduction != HeadReduction::kNone ? 1 : spec.heads.empty() ? 3 : spec.heads.size();
+      const size_t rows = spec.query_rows.empty() ? num_tokens : spec.query_rows.size();
+      out->resize(layers * heads * rows * num_tokens);
+      std::iota(out->begin(), out->end(), 0.0f);
+    }
+
+    Gate* gate_;
+  };
+
+  std::shared_ptr<Gate> gate_;
+};
+
+}  // namespace attendant::testing
+
+#endif  // ATTENDANT_TESTS_SERVER_RPC_FAKE_MODEL_H_
