@@ -32,13 +32,14 @@ bool NestedTooDeep(std::string_view text) {
 
 }  // namespace
 
-JsonDocument::JsonDocument(std::string_view text, std::string name) : name_(std::move(name)) {
+JsonDocument::JsonDocument(std::string_view text, std::string name, const nlohmann::json::parser_callback_t& filter)
+    : name_(std::move(name)) {
   if (NestedTooDeep(text)) {
     Fail(absl::StatusCode::kInvalidArgument, absl::StrCat("nested deeper than ", kMaxDepth, " levels"));
     return;
   }
   try {
-    root_ = nlohmann::json::parse(text.begin(), text.end());
+    root_ = nlohmann::json::parse(text.begin(), text.end(), filter);
   } catch (const nlohmann::json::parse_error& error) {
     Fail(absl::StatusCode::kInvalidArgument, absl::StrCat("not JSON near byte ", error.byte));
   } catch (const nlohmann::json::exception& error) {

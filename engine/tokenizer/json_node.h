@@ -19,7 +19,8 @@ class JsonNode;
 class JsonDocument {
  public:
   // INVALID_ARGUMENT (see status) when text is not JSON or is nested deeper than 64 levels. name: of the file.
-  JsonDocument(std::string_view text, std::string name);
+  // filter: sees each value as it is parsed and says whether to keep it; none: all are kept.
+  JsonDocument(std::string_view text, std::string name, const nlohmann::json::parser_callback_t& filter = nullptr);
   JsonDocument(const JsonDocument&) = delete;
   JsonDocument& operator=(const JsonDocument&) = delete;
 

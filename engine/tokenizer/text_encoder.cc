@@ -22,6 +22,7 @@ absl::StatusOr<TextEncoder> TextEncoder::Create(const TokenizerSpec& spec) {
     } else {
       pattern = token.content;
     }
+    encoder.added_ids_.emplace(token.content, token.id);
     AddedTokens& list = token.normalized ? encoder.added_normalized_ : encoder.added_;
     if (const absl::Status status = list.Add(token, pattern); !status.ok()) return status;
   }
@@ -29,6 +30,11 @@ absl::StatusOr<TextEncoder> TextEncoder::Create(const TokenizerSpec& spec) {
     encoder.scanner_ = TextScanner::Create(spec.normalizer, encoder.pre_tokenizer_);
   }
   return encoder;
+}
+
+std::optional<int32_t> TextEncoder::TokenToId(std::string_view token) const {
+  const auto added = added_ids_.find(token);
+  return added != added_ids_.end() ? std::optional(added->second) : model_.Find(token);
 }
 
 void TextEncoder::Encode(std::string_view text, TokenBuffer& tokens) const {

@@ -5,7 +5,10 @@
 #define ATTENDANT_ENGINE_TOKENIZER_TEXT_ENCODER_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +27,9 @@ class TextEncoder {
  public:
   static absl::StatusOr<TextEncoder> Create(const TokenizerSpec& spec);
 
+  // The id of an added token or of a token of the vocabulary.
+  std::optional<int32_t> TokenToId(std::string_view token) const;
+
   // text: valid UTF-8.
   void Encode(std::string_view text, TokenBuffer& tokens) const;
 
@@ -38,6 +44,7 @@ class TextEncoder {
   WordPiece model_;
   AddedTokens added_;             // looked for in the text as it is
   AddedTokens added_normalized_;  // looked for after normalisation
+  std::map<std::string, int32_t, std::less<>> added_ids_;
   // Does normalizer_ and pre_tokenizer_ in one pass, where that is possible.
   std::optional<TextScanner> scanner_;
 };

@@ -15,7 +15,7 @@ namespace attendant {
 
 class Tokenizer::Impl {
  public:
-  static absl::StatusOr<std::unique_ptr<Impl>> Create(const TokenizerFiles& files) {
+  static absl::StatusOr<std::unique_ptr<Impl>> Create(TokenizerFiles files) {
     absl::StatusOr<TextEncoder> encoder = TextEncoder::Create(files.spec);
     if (!encoder.ok()) {
       return absl::Status(encoder.status().code(), absl::StrCat(files.name, ": ", encoder.status().message()));
@@ -45,15 +45,16 @@ class Tokenizer::Impl {
     return tokens;
   }
 
+  const TextEncoder& encoder() const { return encoder_; }
   const PostProcessor& post_processor() const { return post_processor_; }
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const std::string& digest() const { return digest_; }
 
  private:
-  Impl(const TokenizerFiles& files, TextEncoder encoder)
+  Impl(TokenizerFiles& files, TextEncoder encoder)
       : encoder_(std::move(encoder)),
         post_processor_(files.spec.post_processor),
-        vocabulary_(files.spec.model, files.spec.added_tokens),
+        vocabulary_(files.spec.model.vocab, files.spec.added_tokens),
         digest_(files.digest) {}
 
   TextEncoder encoder_;
@@ -74,9 +75,9 @@ Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::~Tokenizer() = default;
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_dir) {
-  const absl::StatusOr<TokenizerFiles> files = ReadTokenizerFiles(model_dir);
+  absl::StatusOr<TokenizerFiles> files = ReadTokenizerFiles(model_dir);
   if (!files.ok()) return files.status();
-  absl::StatusOr<std::unique_ptr<Impl>> impl = Impl::Create(*files);
+  absl::StatusOr<std::unique_ptr<Impl>> impl = Impl::Create(*std::move(files));
   if (!impl.ok()) return impl.status();
   return std::unique_ptr<Tokenizer>(new Tokenizer(*std::move(impl)));
 }
@@ -110,7 +111,7 @@ Encoding Tokenizer::WrapIds(std::span<const int32_t> input_ids, std::span<const 
 int32_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
 int32_t Tokenizer::num_special_tokens(bool pair) const { return impl_->post_processor().num_special_tokens(pair); }
 std::string_view Tokenizer::IdToToken(int32_t id) const { return impl_->vocabulary().Token(id); }
-std::optional<int32_t> Tokenizer::TokenToId(std::string_view token) const { return impl_->vocabulary().Id(token); }
+std::optional<int32_t> Tokenizer::TokenToId(std::string_view token) const { return impl_->encoder().TokenToId(token); }
 bool Tokenizer::IsSpecial(int32_t id) const { return impl_->vocabulary().IsSpecial(id); }
 const std::string& Tokenizer::files_digest() const { return impl_->digest(); }
 

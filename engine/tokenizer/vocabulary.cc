@@ -1,22 +1,27 @@
 #include "engine/tokenizer/vocabulary.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace attendant {
 
-Vocabulary::Vocabulary(const WordPieceSpec& model, const std::vector<AddedTokenSpec>& added) {
-  by_id_.reserve(model.vocab.size() + added.size());
-  for (const auto& [token, id] : model.vocab) by_id_.push_back({id, false, token});
-  for (const AddedTokenSpec& token : added) by_id_.push_back({token.id, token.special, token.content});
-  // An added token that is also in the vocabulary comes second and wins.
-  const auto same_id = [](const Entry& a, const Entry& b) { return a.id == b.id; };
-  std::stable_sort(by_id_.begin(), by_id_.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
-  by_id_.erase(by_id_.begin(), std::unique(by_id_.rbegin(), by_id_.rend(), same_id).base());
-  by_token_.resize(by_id_.size());
-  std::iota(by_token_.begin(), by_token_.end(), 0u);
-  std::sort(by_token_.begin(), by_token_.end(),
-            [this](uint32_t a, uint32_t b) { return by_id_[a].token < by_id_[b].token; });
+Vocabulary::Vocabulary(std::vector<std::pair<std::string, int32_t>>& vocab, const std::vector<AddedTokenSpec>& added) {
+  // (id, index), added tokens behind the vocabulary's.
+  std::vector<std::pair<int32_t, uint32_t>> order;
+  order.reserve(vocab.size() + added.size());
+  for (const auto& [token, id] : vocab) order.emplace_back(id, static_cast<uint32_t>(order.size()));
+  for (const AddedTokenSpec& token : added) order.emplace_back(token.id, static_cast<uint32_t>(order.size()));
+  std::sort(order.begin(), order.end());
+  by_id_.reserve(order.size());
+  for (const auto& [id, index] : order) {
+    // An added token that is also in the vocabulary comes second and wins.
+    if (!by_id_.empty() && by_id_.back().id == id) by_id_.pop_back();
+    if (index < vocab.size()) {
+      by_id_.push_back({id, false, std::move(vocab[index].first)});
+    } else {
+      const AddedTokenSpec& token = added[index - vocab.size()];
+      by_id_.push_back({id, token.special, token.content});
+    }
+  }
 }
 
 const Vocabulary::Entry* Vocabulary::Find(int32_t id) const {
@@ -31,14 +36,6 @@ const Vocabulary::Entry* Vocabulary::Find(int32_t id) const {
 std::string_view Vocabulary::Token(int32_t id) const {
   const Entry* entry = Find(id);
   return entry == nullptr ? std::string_view() : entry->token;
-}
-
-std::optional<int32_t> Vocabulary::Id(std::string_view token) const {
-  const auto found =
-      std::lower_bound(by_token_.begin(), by_token_.end(), token,
-                       [this](uint32_t index, std::string_view key) { return by_id_[index].token < key; });
-  if (found == by_token_.end() || by_id_[*found].token != token) return std::nullopt;
-  return by_id_[*found].id;
 }
 
 bool Vocabulary::IsSpecial(int32_t id) const {

@@ -1,12 +1,12 @@
-// All tokens by id and by string: the model's vocabulary and the added tokens.
+// All tokens by id: the model's vocabulary and the added tokens.
 // Thread-safety: immutable. Owns its strings.
 #ifndef ATTENDANT_ENGINE_TOKENIZER_VOCABULARY_H_
 #define ATTENDANT_ENGINE_TOKENIZER_VOCABULARY_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/tokenizer/tokenizer_spec.h"
@@ -15,15 +15,15 @@ namespace attendant {
 
 class Vocabulary {
  public:
-  Vocabulary(const WordPieceSpec& model, const std::vector<AddedTokenSpec>& added);
+  // Takes the strings out of vocab.
+  Vocabulary(std::vector<std::pair<std::string, int32_t>>& vocab, const std::vector<AddedTokenSpec>& added);
 
   int32_t size() const { return by_id_.empty() ? 0 : by_id_.back().id + 1; }  // largest id + 1
   std::string_view Token(int32_t id) const;                                   // "" when there is none
-  std::optional<int32_t> Id(std::string_view token) const;
   bool IsSpecial(int32_t id) const;
 
  private:
-  // Sorted arrays, not tables: an id may be large, a string may be long, and neither is looked up often.
+  // A sorted array, not a table: an id may be large.
   struct Entry {
     int32_t id;
     bool special;
@@ -32,7 +32,6 @@ class Vocabulary {
   const Entry* Find(int32_t id) const;
 
   std::vector<Entry> by_id_;
-  std::vector<uint32_t> by_token_;  // indices of by_id_
 };
 
 }  // namespace attendant

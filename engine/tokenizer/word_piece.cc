@@ -11,6 +11,9 @@ absl::StatusOr<WordPiece> WordPiece::Create(const WordPieceSpec& spec) {
   WordPiece model;
   model.unk_id_ = -1;
   for (const auto& [token, id] : spec.vocab) {
+    if (model.Find(token).has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat("model.vocab has the token \"", token, "\" twice"));
+    }
     if (!model.trie_.Insert(token, id)) {
       return absl::InvalidArgumentError("model.vocab is too large: its tokens have more than 16 million bytes");
     }
@@ -22,6 +25,12 @@ absl::StatusOr<WordPiece> WordPiece::Create(const WordPieceSpec& spec) {
   model.continuing_ = model.trie_.Walk(spec.continuing_subword_prefix);
   model.max_input_chars_ = static_cast<size_t>(spec.max_input_chars_per_word);
   return model;
+}
+
+std::optional<int32_t> WordPiece::Find(std::string_view token) const {
+  const uint32_t node = trie_.Walk(token);
+  if (node == ByteTrie::kNoNode || trie_.Value(node) == ByteTrie::kNoValue) return std::nullopt;
+  return trie_.Value(node);
 }
 
 void WordPiece::Tokenize(std::string_view word, std::vector<Piece>& pieces) const {

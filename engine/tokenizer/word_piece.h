@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,11 +27,15 @@ struct Piece {
 
 class WordPiece {
  public:
-  // INVALID_ARGUMENT when the unknown token is not in the vocabulary, or the vocabulary is too large.
+  // INVALID_ARGUMENT when the unknown token is not in the vocabulary, a token is there twice, or the vocabulary is too
+  // large.
   static absl::StatusOr<WordPiece> Create(const WordPieceSpec& spec);
 
   // word: not empty, valid UTF-8, at most max_input_chars characters. pieces is overwritten.
   void Tokenize(std::string_view word, std::vector<Piece>& pieces) const;
+
+  // The id of a token as it stands in the vocabulary.
+  std::optional<int32_t> Find(std::string_view token) const;
 
   int32_t unk_id() const { return unk_id_; }
   size_t max_input_chars() const { return max_input_chars_; }

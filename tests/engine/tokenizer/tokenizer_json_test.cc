@@ -74,7 +74,7 @@ constexpr Case kCases[] = {
     {"/normalizer/strip_accents", "0", kInvalid, "normalizer.strip_accents must be true or false"},
     {"/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "Replace"}]})", kUnimplemented,
      "normalizer.normalizers[1].type \"Replace\""},
-    {"/normalizer", R"({"type": "Sequence"})", kInvalid, "normalizer.normalizers must be an array"},
+    {"/normalizer", R"({"type": "Sequence"})", kInvalid, "normalizer.normalizers is missing; it must be an array"},
     {"/pre_tokenizer/type", R"("ByteLevel")", kUnimplemented, "pre_tokenizer.type \"ByteLevel\""},
     {"/post_processor/type", R"("ByteLevel")", kUnimplemented, "post_processor.type \"ByteLevel\""},
     {"/post_processor/single", "[]", kInvalid, "post_processor.single must hold the sequence A once and no B"},
@@ -117,6 +117,35 @@ TEST(TokenizerJsonTest, WhatIsNotJson) {
        {"", "{", "nul", "{\"model\": \"\\ud800\"}", "{\"a\": 1e999}", "\xff", "{}{}", "[]", "7", "null"}) {
     EXPECT_EQ(Tokenizer::FromJson(text).status().code(), kInvalid) << text;
   }
+}
+
+TEST(TokenizerJsonTest, VocabularyEntriesOfTheWrongKind) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"[UNK]": 0, "a": 1, "a": 2})", "model.vocab has the token \"a\" twice"},
+      {R"({"[UNK]": 0, "a": {"b": 1}})", "model.vocab has an object for token \"a\""},
+      {R"({"[UNK]": 0, "a": [1, {"b": 2}]})", "model.vocab has an array for token \"a\""},
+      {R"({})", "model.unk_token \"[UNK]\" is not in model.vocab"},
+      {R"([0, 1])", "model.vocab must be an object, found array"}};
+  for (const auto& [vocab, message] : cases) {
+    const std::string text = std::string(R"({"model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": )") + vocab +
+                             R"(, "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}})";
+    const absl::Status status = Tokenizer::FromJson(text).status();
+    EXPECT_EQ(status.code(), kInvalid) << text;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+  }
+}
+
+// The vocabulary is read apart from the rest; objects of the same name elsewhere are not it.
+TEST(TokenizerJsonTest, OnlyTheModelsVocabIsTheVocabulary) {
+  json definition = Small();
+  definition["vocab"] = {{"x", 7}};
+  definition["decoder"] = {{"model", {{"vocab", {{"y", 8}}}}}, {"vocab", {{"z", 9}}}};
+  definition["model"]["other"] = {{"vocab", {{"w", 10}}}};
+  const auto tokenizer = Tokenizer::FromJson(definition.dump());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ((*tokenizer)->vocab_size(), 3);
+  EXPECT_EQ((*tokenizer)->TokenToId("a"), 2);
+  for (const char* token : {"x", "y", "z", "w"}) EXPECT_EQ((*tokenizer)->TokenToId(token), std::nullopt);
 }
 
 TEST(TokenizerJsonTest, DeepNestingIsRefused) {
