@@ -53,7 +53,8 @@ absl::Status CheckIndices(const std::vector<int32_t>& indices, int32_t count, co
 class Embedder::Impl {
  public:
   absl::Status Load(const EmbedderOptions& options);
-  void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned) const;
+  void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
+           Team* team) const;
   int32_t OutputDimension(const EmbedSpec& spec) const;
 
   ModelInfo info;
@@ -67,7 +68,8 @@ class Embedder::Impl {
   absl::Status FillInfo(const EmbedderOptions& options);
   absl::StatusOr<std::string> DigestWeights(const std::string& directory) const;
 
-  void RunNative(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned) const;
+  void RunNative(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
+                 Team* team) const;
   void RunReference(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) const;
   void Collect(const HiddenRows& rows, const SequenceTask& task) const;
   std::vector<float> PoolAndProject(const HiddenRows& rows, const SequenceTask& task) const;
@@ -195,14 +197,14 @@ int32_t Embedder::Impl::OutputDimension(const EmbedSpec& spec) const {
   return config.hidden_size * static_cast<int32_t>(sentence.pooling.size());
 }
 
-void Embedder::Impl::Run(std::span<const SequenceTask> tasks, Workspace& workspace,
-                         const AbandonedPredicate& abandoned) const {
+void Embedder::Impl::Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
+                         Team* team) const {
   if (reference_ != nullptr) return RunReference(tasks, abandoned);
-  RunNative(tasks, workspace, abandoned);
+  RunNative(tasks, workspace, abandoned, team);
 }
 
 void Embedder::Impl::RunNative(std::span<const SequenceTask> tasks, Workspace& workspace,
-                               const AbandonedPredicate& abandoned) const {
+                               const AbandonedPredicate& abandoned, Team* team) const {
   workspace.batch.Clear();
   bool maps = false;
   for (size_t i = 0; i < tasks.size(); ++i) {
@@ -212,10 +214,10 @@ void Embedder::Impl::RunNative(std::span<const SequenceTask> tasks, Workspace& w
   }
   if (maps) {
     AttentionCollector collector(tasks, workspace.batch, info);
-    encoder_->Forward(workspace, abandoned, &collector);
+    encoder_->Forward(workspace, abandoned, &collector, team);
     collector.Finish();
   } else {
-    encoder_->Forward(workspace, abandoned, nullptr);
+    encoder_->Forward(workspace, abandoned, nullptr, team);
   }
   for (size_t i = 0; i < workspace.batch.size(); ++i) {
     const SequenceTask& task = tasks[workspace.batch.task_indices[i]];
@@ -340,9 +342,9 @@ WorkspacePtr Embedder::NewWorkspace() const {
   return WorkspacePtr(new Workspace(impl_->config, info().max_batch_tokens));
 }
 
-void Embedder::Run(std::span<const SequenceTask> tasks, Workspace& workspace,
-                   const AbandonedPredicate& abandoned) const {
-  impl_->Run(tasks, workspace, abandoned);
+void Embedder::Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
+                   Team* team) const {
+  impl_->Run(tasks, workspace, abandoned, team);
 }
 
 }  // namespace attendant

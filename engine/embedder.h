@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/sequence.h"
+#include "engine/team.h"
 #include "engine/tokenizer/tokenizer.h"
 
 namespace attendant {
@@ -131,8 +132,10 @@ class Embedder {
 
   // Runs the tasks as one packed batch. Preconditions: sequences are valid (from Tokenize) and hold together at most
   // info().max_batch_tokens tokens. A task whose values are not finite gets an INTERNAL status, its neighbours do not
-  // notice. Each result's bytes depend on its own sequence only, never on the batch, the thread or the time.
-  void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned) const;
+  // notice. team (may be null): threads that share the work. Each result's bytes depend on its own sequence only, never
+  // on the batch, the thread or the time.
+  void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
+           Team* team = nullptr) const;
 
  private:
   class Impl;

@@ -15,6 +15,7 @@
 #include "engine/model/model_config.h"
 #include "engine/model/weights.h"
 #include "engine/model/workspace.h"
+#include "engine/team.h"
 
 namespace attendant {
 
@@ -44,6 +45,7 @@ struct AttentionArgs {
   const kernels::KernelTable& kernels;
   int32_t layer;
   AttentionSink* sink;  // may be null
+  Team* team;           // may be null
 };
 
 // hidden_states = LayerNorm(hidden_states + MultiHead(hidden_states)), in the workspace, over its batch.

@@ -29,14 +29,14 @@ void DropAbandoned(Workspace& workspace, const Encoder::Abandoned& abandoned) {
 
 }  // namespace
 
-void Encoder::Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink) const {
+void Encoder::Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink, Team* team) const {
   Embed(workspace);
   for (int32_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     if (layer > 0 && abandoned) DropAbandoned(workspace, abandoned);
     if (workspace.batch.size() == 0) return;
     const LayerWeights& weights = weights_.layers[static_cast<size_t>(layer)];
-    SelfAttention({config_, weights, kernels_, layer, sink}, workspace);
-    FeedForward(config_, weights, kernels_, workspace);
+    SelfAttention({config_, weights, kernels_, layer, sink, team}, workspace);
+    FeedForward(config_, weights, kernels_, workspace, team);
   }
 }
 

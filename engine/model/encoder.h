@@ -27,7 +27,8 @@ class Encoder {
   // Runs workspace.batch; the last hidden states are left in workspace.hidden_states, [num_tokens, hidden_size] with
   // stride hidden_stride. Sequences that `abandoned` (may be empty) names between layers leave the batch; the rows of
   // the others move up. sink (may be null) is shown attention blocks with indices into the batch of that moment.
-  void Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink) const;
+  // team (may be null) shares the work.
+  void Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink, Team* team = nullptr) const;
 
  private:
   void Embed(Workspace& workspace) const;

@@ -6,12 +6,14 @@
 #include "engine/model/model_config.h"
 #include "engine/model/weights.h"
 #include "engine/model/workspace.h"
+#include "engine/team.h"
 
 namespace attendant {
 
 // hidden_states = LayerNorm(hidden_states + W2 act(W1 hidden_states + b1) + b2), in the workspace, over its batch.
+// team may be null.
 void FeedForward(const ModelConfig& config, const LayerWeights& weights, const kernels::KernelTable& kernels,
-                 Workspace& workspace);
+                 Workspace& workspace, Team* team);
 
 }  // namespace attendant
 

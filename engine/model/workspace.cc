@@ -17,9 +17,13 @@ Workspace::Workspace(const ModelConfig& config, int32_t max_tokens_)
       qkv(max_tokens * qkv_stride),
       context(max_tokens * hidden_stride),
       intermediate(kFeedForwardRows * intermediate_stride),
-      keys(scores_stride * config.head_dim),
-      values(max_tokens * head_dim_padded),
-      scores(kQueryBlock * scores_stride),
-      head_context(kQueryBlock * head_dim_padded) {}
+      head_scratch(kMaxTeamMembers) {
+  for (HeadScratch& scratch : head_scratch) {
+    scratch.keys = Buffer(scores_stride * config.head_dim);
+    scratch.values = Buffer(max_tokens * head_dim_padded);
+    scratch.scores = Buffer(kQueryBlock * scores_stride);
+    scratch.head_context = Buffer(kQueryBlock * head_dim_padded);
+  }
+}
 
 }  // namespace attendant

@@ -4,10 +4,12 @@
 #define ATTENDANT_ENGINE_MODEL_WORKSPACE_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "engine/model/buffer.h"
 #include "engine/model/model_config.h"
 #include "engine/model/packed_batch.h"
+#include "engine/team.h"
 
 namespace attendant {
 
@@ -15,6 +17,15 @@ namespace attendant {
 inline constexpr int32_t kQueryBlock = 24;
 // Rows that go through both halves of the feed forward before the next: their intermediate activations stay in L2.
 inline constexpr int32_t kFeedForwardRows = 120;
+
+// What one thread needs to attend with one head.
+struct HeadScratch {
+  Buffer keys;          // transposed: [scores_stride / 32][head_dim][32]
+  Buffer values;        // [head_dim_padded / 32][max_tokens][32]
+  Buffer scores;        // [kQueryBlock, scores_stride]
+  Buffer head_context;  // [kQueryBlock, head_dim_padded], for head sizes that are no multiple of the panel width
+  float inverse_sums[kQueryBlock];
+};
 
 class Workspace {
  public:
@@ -33,11 +44,8 @@ class Workspace {
   Buffer qkv;            // [max_tokens, qkv_stride]: query, key, value
   Buffer context;        // [max_tokens, hidden_stride]
   Buffer intermediate;   // [kFeedForwardRows, intermediate_stride]
-  Buffer keys;           // one head's keys, transposed: [scores_stride / 32][head_dim][32]
-  Buffer values;         // one head's values: [head_dim_padded / 32][max_tokens][32]
-  Buffer scores;         // [kQueryBlock, scores_stride]
-  Buffer head_context;   // [kQueryBlock, head_dim_padded], for head sizes that are no multiple of the panel width
-  float inverse_sums[kQueryBlock];
+  // One per member of a team; memory of members who never come is never touched.
+  std::vector<HeadScratch> head_scratch;
 };
 
 }  // namespace attendant

@@ -72,10 +72,10 @@ BatchExecutor::BatchExecutor(std::unique_ptr<BatchRunner::Session> session, cons
                              SchedulerObserver* observer)
     : session_(std::move(session)), clock_(clock), observer_(observer) {}
 
-Microseconds BatchExecutor::Run(MicroBatch* batch) {
+Microseconds BatchExecutor::Run(MicroBatch* batch, Team* team) {
   Prepare(batch);
   start_ = clock_();
-  RunSession(batch);
+  RunSession(batch, team);
   compute_ = Between(start_, clock_());
   if (observer_ != nullptr) {
     observer_->OnBatch(static_cast<int32_t>(batch->items.size()), batch->tokens, compute_);
@@ -104,13 +104,13 @@ void BatchExecutor::Prepare(MicroBatch* batch) {
   }
 }
 
-void BatchExecutor::RunSession(MicroBatch* batch) {
+void BatchExecutor::RunSession(MicroBatch* batch, Team* team) {
   // Two pointers: as much as std::function holds without an allocation.
   const AbandonedPredicate abandoned = [this, batch](size_t index) { return IsAbandoned(*batch, index); };
   // The engine throws nothing of its own, but it allocates results, and one batch out of memory must not end the
   // process.
   try {
-    session_->Run(tasks_, abandoned);
+    session_->Run(tasks_, abandoned, team);
   } catch (const std::bad_alloc&) {
     batch_status_ = absl::ResourceExhaustedError("out of memory while computing the batch");
   } catch (const std::exception& error) {

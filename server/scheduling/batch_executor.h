@@ -23,14 +23,15 @@ class BatchExecutor {
                 SchedulerObserver* observer);
 
   // Runs batch.items; returns the time that took. Results wait in the executor for Complete.
-  Microseconds Run(MicroBatch* batch);
+  // team may be null.
+  Microseconds Run(MicroBatch* batch, Team* team);
   // Calls `done` of every item of the batch that was run last, and forgets it.
   void Complete(MicroBatch* batch);
 
  private:
   void Prepare(MicroBatch* batch);
   bool IsAbandoned(const MicroBatch& batch, size_t index);
-  void RunSession(MicroBatch* batch);
+  void RunSession(MicroBatch* batch, Team* team);
   absl::Status ItemStatus(size_t index) const;
 
   std::unique_ptr<BatchRunner::Session> session_;

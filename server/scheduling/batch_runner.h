@@ -15,7 +15,8 @@ class BatchRunner {
   class Session {
    public:
     virtual ~Session() = default;
-    virtual void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) = 0;
+    // team (may be null): idle workers that share the work.
+    virtual void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned, Team* team) = 0;
   };
 
   virtual ~BatchRunner() = default;

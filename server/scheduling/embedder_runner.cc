@@ -11,8 +11,8 @@ class EmbedderSession final : public BatchRunner::Session {
  public:
   explicit EmbedderSession(const Embedder* embedder) : embedder_(embedder), workspace_(embedder->NewWorkspace()) {}
 
-  void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) override {
-    embedder_->Run(tasks, *workspace_, abandoned);
+  void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned, Team* team) override {
+    embedder_->Run(tasks, *workspace_, abandoned, team);
   }
 
  private:

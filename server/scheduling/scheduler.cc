@@ -15,6 +15,7 @@
 #include "server/scheduling/admission.h"
 #include "server/scheduling/batch_executor.h"
 #include "server/scheduling/work_queue.h"
+#include "server/scheduling/worker_team.h"
 
 namespace attendant {
 namespace {
@@ -37,10 +38,15 @@ class Scheduler::Impl {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
-  void WorkerMain(BatchRunner* runner);
-  // Returns with a batch (its dropped items count) or, on shutdown, with false.
-  bool NextBatch(MicroBatch* batch);
+  void WorkerMain(BatchRunner* runner, WorkerTeam* team);
+  // Returns with a batch (its dropped items count) or, on shutdown, with false. The worker's team is open from here
+  // until the batch has run: workers that are or become idle join it.
+  bool NextBatch(MicroBatch* batch, WorkerTeam* team);
   void WaitForWork(Lock& lock);
+  // Shares another worker's batch, when one wants it. Called with the lock, which it gives up meanwhile; false: nobody.
+  bool HelpSomeone(Lock& lock);
+  // Whenever the queue changes: helpers leave their teams while there is work of their own.
+  void NoteQueueChange() { work_waits_.store(!queue_.empty() || stopping_, std::memory_order_relaxed); }
   // Makes room in a full queue. The items are running until FinishItems.
   void SweepStale(SteadyTime now, std::vector<DroppedItem>* dropped);
   void FinishItems(size_t count);
@@ -58,6 +64,8 @@ class Scheduler::Impl {
   int idle_workers_ = 0;
   int64_t running_items_ = 0;  // taken from the queue, `done` not yet returned
   bool stopping_ = false;
+  std::atomic<bool> work_waits_{false};  // written under the lock, read by helpers without it
+  std::vector<std::unique_ptr<WorkerTeam>> teams_;
   SteadyTime next_sweep_ = SteadyTime::min();
 
   std::once_flag stopped_;
@@ -67,8 +75,10 @@ class Scheduler::Impl {
 Scheduler::Impl::Impl(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer)
     : options_(options), observer_(observer), admission_(options), queue_(options) {
   const int count = std::max(1, options.num_workers);
+  for (int i = 0; i < count; ++i) teams_.push_back(std::make_unique<WorkerTeam>());
   for (int i = 0; i < count; ++i) {
-    workers_.emplace_back([this, runner] { WorkerMain(runner); });
+    WorkerTeam* team = teams_[static_cast<size_t>(i)].get();
+    workers_.emplace_back([this, runner, team] { WorkerMain(runner, team); });
     pthread_setname_np(workers_.back().native_handle(), ("worker-" + std::to_string(i % 10000)).c_str());
   }
 }
@@ -91,6 +101,7 @@ AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
     }
     if (result.status.ok()) {
       queue_.Push(std::move(call), now);
+      NoteQueueChange();
       to_wake = std::min<int64_t>(queue_.UsefulWorkers(), idle_workers_);
     }
   }
@@ -106,19 +117,21 @@ AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
 
 void Scheduler::Impl::SweepStale(SteadyTime now, std::vector<DroppedItem>* dropped) {
   queue_.DropStale(now, dropped);
+  NoteQueueChange();
   running_items_ += static_cast<int64_t>(dropped->size());
 }
 
-void Scheduler::Impl::WorkerMain(BatchRunner* runner) {
+void Scheduler::Impl::WorkerMain(BatchRunner* runner, WorkerTeam* team) {
   BatchExecutor executor(runner->NewSession(), options_.clock, observer_);
   MicroBatch batch;
-  while (NextBatch(&batch)) {
+  while (NextBatch(&batch, team)) {
     const size_t count = batch.items.size() + batch.dropped.size();
     CompleteDropped(&batch.dropped, options_.clock(), observer_);
     if (!batch.items.empty()) {
-      const Microseconds compute = executor.Run(&batch);
+      const Microseconds compute = executor.Run(&batch, team);
       {
         Lock lock(mutex_);
+        team->Close();
         admission_.RecordBatch(batch.tokens, compute);
       }
       executor.Complete(&batch);
@@ -128,18 +141,25 @@ void Scheduler::Impl::WorkerMain(BatchRunner* runner) {
   }
 }
 
-bool Scheduler::Impl::NextBatch(MicroBatch* batch) {
+bool Scheduler::Impl::NextBatch(MicroBatch* batch, WorkerTeam* team) {
   bool work_left = false;
+  int helpers = 0;
   {
     Lock lock(mutex_);
     ++idle_workers_;
     WaitForWork(lock);
     if (stopping_) return false;
     queue_.TakeBatch(options_.clock(), idle_workers_, batch);
+    NoteQueueChange();
     running_items_ += static_cast<int64_t>(batch->items.size() + batch->dropped.size());
     --idle_workers_;
     work_left = !queue_.empty() && idle_workers_ > 0;
+    if (!batch->items.empty()) {
+      team->Open();
+      if (queue_.empty()) helpers = std::min(idle_workers_, kMaxTeamMembers - 1);
+    }
   }
+  for (int i = 0; i < helpers; ++i) work_available_.notify_one();
   // Whoever leaves work behind passes the call on: no wake-up is lost however few were woken at first.
   if (work_left) work_available_.notify_one();
   return true;
@@ -148,7 +168,7 @@ bool Scheduler::Impl::NextBatch(MicroBatch* batch) {
 void Scheduler::Impl::WaitForWork(Lock& lock) {
   while (!stopping_) {
     if (queue_.empty()) {
-      work_available_.wait(lock);
+      if (!HelpSomeone(lock)) work_available_.wait(lock);
       continue;
     }
     const SteadyTime ready = admission_.draining() ? SteadyTime::min() : queue_.ReadyTime();
@@ -156,6 +176,19 @@ void Scheduler::Impl::WaitForWork(Lock& lock) {
     if (ready <= now) return;
     work_available_.wait_for(lock, ready - now);
   }
+}
+
+bool Scheduler::Impl::HelpSomeone(Lock& lock) {
+  for (const std::unique_ptr<WorkerTeam>& team : teams_) {
+    const std::optional<int> member = team->Join();
+    if (!member) continue;
+    lock.unlock();
+    team->Help(*member, work_waits_);
+    lock.lock();
+    team->Leave(*member);
+    return true;
+  }
+  return false;
 }
 
 void Scheduler::Impl::FinishItems(size_t count) {
@@ -186,6 +219,7 @@ void Scheduler::Impl::StopWorkers() {
     admission_.StartDraining();
     stopping_ = true;
     queue_.TakeAll(&unserved);
+    NoteQueueChange();
     running_items_ += static_cast<int64_t>(unserved.size());
     work_available_.notify_all();
   }

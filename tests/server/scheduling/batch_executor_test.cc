@@ -26,7 +26,7 @@ class BatchExecutorTest : public testing::Test {
   }
 
   void RunAndComplete() {
-    executor_.Run(&batch_);
+    executor_.Run(&batch_, nullptr);
     executor_.Complete(&batch_);
   }
 

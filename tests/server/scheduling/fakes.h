@@ -86,7 +86,7 @@ class FakeBatchRunner final : public BatchRunner {
   class FakeSession final : public Session {
    public:
     explicit FakeSession(FakeBatchRunner* runner) : runner_(runner) {}
-    void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) override {
+    void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned, Team*) override {
       runner_->Run(tasks, abandoned);
     }
 

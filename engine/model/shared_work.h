@@ -1,0 +1,17 @@
+// Kernels whose work a team may share, by columns or rows. Each output element is computed by the same operations as
+// without a team, so the bytes do not depend on who helped.
+#ifndef ATTENDANT_ENGINE_MODEL_SHARED_WORK_H_
+#define ATTENDANT_ENGINE_MODEL_SHARED_WORK_H_
+
+#include "engine/kernels/kernels.h"
+#include "engine/team.h"
+
+namespace attendant {
+
+// team may be null: then the kernel is simply called.
+void SharedGemm(const kernels::KernelTable& kernels, const kernels::GemmArgs& args, Team* team);
+void SharedLayerNorm(const kernels::KernelTable& kernels, const kernels::LayerNormArgs& args, Team* team);
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_ENGINE_MODEL_SHARED_WORK_H_
