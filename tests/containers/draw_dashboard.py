@@ -62,7 +62,7 @@ def draw_series(axes, panel, prometheus, minutes):
         y = [float(value) for _, value in values]
         axes.plot(x, y, color=COLOURS[i % len(COLOURS)], linewidth=1, label=legend)
     axes.set_xlim(-minutes, 0)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
     axes.grid(color=FAINT, linewidth=0.3)
     axes.tick_params(colors=FAINT, labelsize=5, length=0)
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: human(value, panel.unit) if value else "0"))

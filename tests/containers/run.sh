@@ -1,5 +1,8 @@
 #!/bin/bash
-# Usage: tests/containers/run.sh [--picture FILE.png]     (as root; scripts/test --containers installs what it needs)
+# Usage: tests/containers/run.sh [--no-build] [--picture FILE.png]
+#
+# As root; scripts/test --containers installs what it needs. --no-build: with the images of the last run. --picture: draw
+# the dashboard's layout with the data of this run.
 #
 # Builds the image as the Dockerfile says and runs it locked down; then brings up deploy/compose.yaml (server and Prometheus),
 # loads the server, and asks Prometheus every query of the dashboard and every alert rule. Works without a container daemon
@@ -105,26 +108,39 @@ check_metrics() {
   cp "$HERE/alerts_test.yml" "$ROOT/deploy/prometheus/alerts.yml" "$STORAGE"
   (cd "$STORAGE" && promtool test rules alerts_test.yml)
   podman run --rm --network container:attendant-attendant-1 --entrypoint /bin/bash "$PROMETHEUS_IMAGE" -c \
-    'exec 3<>/dev/tcp/127.0.0.1/9464; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; sed "1,/^\r$/d" <&3 | promtool check metrics'
+    'exec 3<>/dev/tcp/127.0.0.1/9464; printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; sed "1,/^\r$/d" <&3' >"$STORAGE/metrics.txt"
+  grep -q ^attendant_requests_total "$STORAGE/metrics.txt" || die "/metrics does not hold the server's metrics"
+  promtool check metrics <"$STORAGE/metrics.txt"
   "$python_dir/bin/python" "$HERE/check_dashboard.py" "$PROMETHEUS"
   "$python_dir/bin/python" "$HERE/check_alerts.py" "$PROMETHEUS"
 }
 
-picture=
-if [ "${1:-}" = --picture ]; then picture=${2:?--picture needs a file}; fi
+picture='' build_images=1
+while [ $# -gt 0 ]; do
+  case $1 in
+    --no-build) build_images= ;;
+    --picture) picture=${2:?--picture needs a file} && shift ;;
+    -h | --help) usage && exit 0 ;;
+    *) die "unknown argument '$1' (see --help)" ;;
+  esac
+  shift
+done
 [ "$(id -u)" -eq 0 ] || die "this needs root (containers without a daemon)"
 use_storage "$STORAGE"
 trap clean_up EXIT
 python_dir=$(python_env containers "$HERE/requirements.txt")
-make_base_image "$STORAGE"
-build_image "$IMAGE" "$ROOT/Dockerfile" "$ROOT"
-build_image "$PROMETHEUS_IMAGE" "$HERE/prometheus.Dockerfile" "$HERE"
+if [ -n "$build_images" ]; then
+  make_base_image "$STORAGE"
+  build_image "$IMAGE" "$ROOT/Dockerfile" "$ROOT"
+  build_image "$PROMETHEUS_IMAGE" "$HERE/prometheus.Dockerfile" "$HERE"
+fi
 check_image
 check_alone
 start_compose
 load
 check_metrics
 if [ -n "$picture" ]; then
-  "$(python_env picture "$HERE/requirements-picture.txt")/bin/python" "$HERE/draw_dashboard.py" "$PROMETHEUS" "$picture"
+  "$(python_env picture "$HERE/requirements-picture.txt")/bin/python" "$HERE/draw_dashboard.py" "$PROMETHEUS" "$picture" \
+    "$((LOAD_SECONDS / 60 + 1))"
 fi
 log "image, compose file, dashboard and alerts are in order (the dashboard was not rendered: that needs Grafana)"
