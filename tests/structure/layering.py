@@ -12,7 +12,7 @@ import sys
 import cpp_source
 
 # What lies above the engine sees its facade and nothing behind it.
-FACADE = ("engine/embedder.h", "engine/sequence.h", "engine/tokenizer/tokenizer.h")
+FACADE = ("engine/embedder.h", "engine/sequence.h", "engine/team.h", "engine/tokenizer/tokenizer.h")
 PROTO = ("attendant/", "google/rpc/")
 GRPC = ("grpcpp/", "grpc/", "google/protobuf/")
 
@@ -28,8 +28,8 @@ LAYERS = {
     "engine/kernels/": Layer((), ()),
     "engine/kernels/dispatch": Layer(("engine/kernels/",), ("absl/status/", "absl/strings/")),
     "engine/tokenizer/": Layer((), ("absl/", "nlohmann/", "openssl/")),
-    "engine/model/": Layer(("engine/kernels/", "engine/sequence.h"), ("absl/", "nlohmann/")),
-    "engine/model/reference": Layer(("engine/model/", "engine/sequence.h"), ("absl/", "Eigen/")),
+    "engine/model/": Layer(("engine/kernels/", "engine/sequence.h", "engine/team.h"), ("absl/", "nlohmann/")),
+    "engine/model/reference": Layer(("engine/model/", "engine/sequence.h", "engine/team.h"), ("absl/", "Eigen/")),
     "engine/": Layer(("engine/tokenizer/", "engine/model/", "engine/kernels/"),
                      ("absl/", "nlohmann/", "openssl/", "utf8proc.h")),
     "server/scheduling/": Layer(FACADE, ("absl/",)),
