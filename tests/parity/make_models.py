@@ -80,6 +80,44 @@ def spread(model: torch.nn.Module) -> None:
                 p.copy_(torch.randn_like(p) * (0.5 if "embeddings" in name else 1.2 / math.sqrt(p.shape[1])))
 
 
+def reference_answers(st, directory, config, prompts, default_prompt):
+    expected = {"texts": TEXTS, "embeddings": [], "token_ids": [], "pairs": [], "attention": {}, "prompted": {}}
+    for text in TEXTS:
+        features = st.tokenize([text])
+        expected["token_ids"].append(features["input_ids"][0].tolist())
+        expected["embeddings"].append(st.encode([text], prompt="" if default_prompt else None)[0].astype(float).tolist())
+    for prompt in prompts or {}:
+        expected["prompted"][prompt] = st.encode(TEXTS[:3], prompt_name=prompt).astype(float).tolist()
+    if config.type_vocab_size > 1:
+        for first, second in (("the cat", "a dog runs"), ("what is water " * 30, "who " * 5)):
+            features = st.tokenize([(first, second)])
+            with torch.no_grad():
+                vector = st(dict(features))["sentence_embedding"][0]
+            expected["pairs"].append({"first": first, "second": second, "ids": features["input_ids"][0].tolist(),
+                                      "type_ids": features["token_type_ids"][0].tolist(),
+                                      "embedding": vector.double().tolist()})
+    features = st.tokenize([TEXTS[1]])
+    with torch.no_grad():
+        reference = BertModel.from_pretrained(directory, attn_implementation="eager").eval()
+        output = reference(**{k: v for k, v in features.items() if k in ("input_ids", "token_type_ids", "attention_mask")},
+                           output_attentions=True)
+    expected["attention"] = {"text": TEXTS[1], "maps": [a[0].double().tolist() for a in output.attentions],
+                             "hidden": output.last_hidden_state[0].double().tolist()}
+    return expected
+
+
+def write_modules(directory, hidden_size, flags, include_prompt, dense, normalize):
+    (directory / "1_Pooling").mkdir()
+    (directory / "1_Pooling" / "config.json").write_text(json.dumps(
+        {"word_embedding_dimension": hidden_size, **flags, "include_prompt": include_prompt}, indent=1))
+    listing = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    listing += [("2_Dense", "Dense")] if dense else []
+    listing += [(f"{len(listing)}_Normalize", "Normalize")] if normalize else []
+    (directory / "modules.json").write_text(json.dumps(
+        [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+         for i, (path, kind) in enumerate(listing)], indent=1))
+
+
 def build(name, config, *, pooling, normalize=False, dense=None, only_vocab_txt=False, max_seq_length=64, prompts=None,
           default_prompt=None, include_prompt=True, positions=None, dtype=None, old_names=False, with_pooler=True,
           modules=True):
@@ -114,28 +152,7 @@ def build(name, config, *, pooling, normalize=False, dense=None, only_vocab_txt=
         parts.append(models.Normalize())
     st = SentenceTransformer(modules=parts, prompts=prompts, default_prompt_name=default_prompt, device="cpu")
     st[0].auto_model.config._attn_implementation = "eager"
-    expected = {"texts": TEXTS, "embeddings": [], "token_ids": [], "pairs": [], "attention": {}, "prompted": {}}
-    for text in TEXTS:
-        features = st.tokenize([text])
-        expected["token_ids"].append(features["input_ids"][0].tolist())
-        expected["embeddings"].append(st.encode([text], prompt="" if default_prompt else None)[0].astype(float).tolist())
-    for prompt in prompts or {}:
-        expected["prompted"][prompt] = st.encode(TEXTS[:3], prompt_name=prompt).astype(float).tolist()
-    if config.type_vocab_size > 1:
-        for first, second in (("the cat", "a dog runs"), ("what is water " * 30, "who " * 5)):
-            features = st.tokenize([(first, second)])
-            with torch.no_grad():
-                vector = st(dict(features))["sentence_embedding"][0]
-            expected["pairs"].append({"first": first, "second": second, "ids": features["input_ids"][0].tolist(),
-                                      "type_ids": features["token_type_ids"][0].tolist(),
-                                      "embedding": vector.double().tolist()})
-    features = st.tokenize([TEXTS[1]])
-    with torch.no_grad():
-        reference = BertModel.from_pretrained(directory, attn_implementation="eager").eval()
-        output = reference(**{k: v for k, v in features.items() if k in ("input_ids", "token_type_ids", "attention_mask")},
-                           output_attentions=True)
-    expected["attention"] = {"text": TEXTS[1], "maps": [a[0].double().tolist() for a in output.attentions],
-                             "hidden": output.last_hidden_state[0].double().tolist()}
+    expected = reference_answers(st, directory, config, prompts, default_prompt)
 
     # Files as they occur in the wild.
     if dense:
@@ -157,15 +174,7 @@ def build(name, config, *, pooling, normalize=False, dense=None, only_vocab_txt=
     if only_vocab_txt:
         (directory / "tokenizer.json").unlink(missing_ok=True)
     if modules:
-        (directory / "1_Pooling").mkdir()
-        (directory / "1_Pooling" / "config.json").write_text(json.dumps(
-            {"word_embedding_dimension": config.hidden_size, **flags, "include_prompt": include_prompt}, indent=1))
-        listing = [("", "Transformer"), ("1_Pooling", "Pooling")]
-        listing += [("2_Dense", "Dense")] if dense else []
-        listing += [(f"{len(listing)}_Normalize", "Normalize")] if normalize else []
-        (directory / "modules.json").write_text(json.dumps(
-            [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-             for i, (path, kind) in enumerate(listing)], indent=1))
+        write_modules(directory, config.hidden_size, flags, include_prompt, dense, normalize)
     else:
         (directory / "sentence_bert_config.json").unlink()
     if prompts:
