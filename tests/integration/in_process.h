@@ -45,9 +45,9 @@ class GatedRunner final : public BatchRunner {
   class GatedSession final : public Session {
    public:
     GatedSession(GatedRunner* gate, std::unique_ptr<Session> real) : gate_(gate), real_(std::move(real)) {}
-    void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) override {
+    void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned, Team* team) override {
       gate_->Enter(static_cast<int>(tasks.size()));
-      real_->Run(tasks, abandoned);
+      real_->Run(tasks, abandoned, team);
       int dropped = 0;
       for (const SequenceTask& task : tasks) dropped += task.result->abandoned ? 1 : 0;
       gate_->Leave(static_cast<int>(tasks.size()), dropped);
