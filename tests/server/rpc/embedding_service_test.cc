@@ -54,7 +54,7 @@ TEST_F(ServiceTest, TokenOutputHasOneVectorPerToken) {
 }
 
 TEST_F(ServiceTest, BadItemsFailAloneEachWithItsField) {
-  config().limits.max_text_bytes = 100;
+  config().limits.max_text_bytes = config().limits.max_prompt_bytes = 100;
   StartServer();
   v1::EmbedRequest request = Texts({"fine", "  ", std::string(101, 'x'), "w666", "also fine"});
   request.add_items();
@@ -114,7 +114,7 @@ TEST_F(ServiceTest, BytesThatDoNotParseAreInvalidArguments) {
     EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT) << method << " " << status.error_message();
   }
   EXPECT_EQ(FieldOf(CallRaw("Embed", "\x12\x04\x0a\x02\x61\xff")), "items[0].text");
-  EXPECT_EQ(FieldOf(CallRaw("Embed", "\x12\x7f\x0a")), "items[0]");
+  EXPECT_EQ(FieldOf(CallRaw("Embed", "\x12\x7f\x0a")), "items[0].text");
 }
 
 TEST_F(ServiceTest, OversizedMessagesNameTheFlag) {
