@@ -82,54 +82,12 @@ TEST_F(DrainTest, TheTimeoutEndsWhatDoesNotEnd) {
   EXPECT_EQ(drained.wait_for(kLongEnough), std::future_status::ready);
 }
 
-// Clients on two replicas, each of which is ended and replaced while they call.
-TEST(RollingRestart, FailsNoCall) {
-  auto first = std::make_unique<ServerProcess>(std::vector<std::string>{"--threads", "1", "--log-level", "error"});
-  auto second = std::make_unique<ServerProcess>(std::vector<std::string>{"--threads", "1", "--log-level", "error"});
-  ASSERT_TRUE(first->WaitReady() && second->WaitReady());
-  const std::string addresses[] = {"127.0.0.1:" + std::to_string(first->grpc_port()),
-                                   "127.0.0.1:" + std::to_string(second->grpc_port())};
+// What the clients of a rolling restart have done so far, and when they are to stop.
+struct Traffic {
   std::atomic<bool> stop{false};
   std::atomic<int> calls{0}, bulk_items{0};
-  std::vector<std::future<absl::Status>> workers;
-  for (int i = 0; i < 3; ++i) {
-    workers.push_back(std::async(std::launch::async, [&, i]() -> absl::Status {
-      client::ClientOptions options;
-      options.target = "ipv4:" + addresses[i % 2] + "," + addresses[(i + 1) % 2];
-      auto made = client::Client::Create(options);
-      if (!made.ok()) return made.status();
-      while (!stop) {
-        const auto reply = (*made)->Embed({"a text", "another text"}, {});
-        if (!reply.ok()) return reply.status();
-        for (const auto& result : reply->results) {
-          if (!result.status.ok()) return result.status;
-        }
-        ++calls;
-      }
-      return absl::OkStatus();
-    }));
-  }
-  workers.push_back(std::async(std::launch::async, [&]() -> absl::Status {
-    client::ClientOptions options;
-    options.target = "ipv4:" + addresses[0] + "," + addresses[1];
-    auto made = client::Client::Create(options);
-    if (!made.ok()) return made.status();
-    const auto summary = (*made)->EmbedAll(
-        [&]() -> std::optional<absl::StatusOr<client::Item>> {
-          if (stop) return std::nullopt;
-          return client::Item("bulk text");
-        },
-        [&](int64_t, const std::vector<client::EmbedResult>& results) {
-          for (const auto& result : results) {
-            if (!result.status.ok()) return result.status;
-          }
-          bulk_items += static_cast<int>(results.size());
-          return absl::OkStatus();
-        },
-        {});
-    return summary.status();
-  }));
-  const auto wait_for_progress = [&] {
+
+  void WaitForProgress() const {
     const int calls_then = calls, items_then = bulk_items;
     const auto until = steady_clock::now() + kLongEnough;
     while ((calls < calls_then + 30 || bulk_items < items_then + 100) && steady_clock::now() < until) {
@@ -137,19 +95,77 @@ TEST(RollingRestart, FailsNoCall) {
     }
     EXPECT_GE(calls, calls_then + 30);
     EXPECT_GE(bulk_items, items_then + 100);
-  };
+  }
+};
+
+absl::Status FirstFailure(const std::vector<client::EmbedResult>& results) {
+  for (const auto& result : results) {
+    if (!result.status.ok()) return result.status;
+  }
+  return absl::OkStatus();
+}
+
+// One call after the other until told to stop; the first failure ends it.
+absl::Status CallUntilStopped(const std::string& target, Traffic& traffic) {
+  client::ClientOptions options;
+  options.target = target;
+  auto made = client::Client::Create(options);
+  if (!made.ok()) return made.status();
+  while (!traffic.stop) {
+    const auto reply = (*made)->Embed({"a text", "another text"}, {});
+    if (!reply.ok()) return reply.status();
+    if (absl::Status failure = FirstFailure(reply->results); !failure.ok()) return failure;
+    ++traffic.calls;
+  }
+  return absl::OkStatus();
+}
+
+// The same over a stream.
+absl::Status StreamUntilStopped(const std::string& target, Traffic& traffic) {
+  client::ClientOptions options;
+  options.target = target;
+  auto made = client::Client::Create(options);
+  if (!made.ok()) return made.status();
+  const auto summary = (*made)->EmbedAll(
+      [&]() -> std::optional<absl::StatusOr<client::Item>> {
+        if (traffic.stop) return std::nullopt;
+        return client::Item("bulk text");
+      },
+      [&](int64_t, const std::vector<client::EmbedResult>& results) {
+        traffic.bulk_items += static_cast<int>(results.size());
+        return FirstFailure(results);
+      },
+      {});
+  return summary.status();
+}
+
+// Clients on two replicas, each of which is ended and replaced while they call.
+TEST(RollingRestart, FailsNoCall) {
+  auto first = std::make_unique<ServerProcess>(std::vector<std::string>{"--threads", "1", "--log-level", "error"});
+  auto second = std::make_unique<ServerProcess>(std::vector<std::string>{"--threads", "1", "--log-level", "error"});
+  ASSERT_TRUE(first->WaitReady() && second->WaitReady());
+  const std::string addresses[] = {"127.0.0.1:" + std::to_string(first->grpc_port()),
+                                   "127.0.0.1:" + std::to_string(second->grpc_port())};
+  Traffic traffic;
+  std::vector<std::future<absl::Status>> workers;
+  for (int i = 0; i < 3; ++i) {
+    const std::string target = "ipv4:" + addresses[i % 2] + "," + addresses[(i + 1) % 2];
+    workers.push_back(std::async(std::launch::async, [&, target] { return CallUntilStopped(target, traffic); }));
+  }
+  workers.push_back(std::async(
+      std::launch::async, [&] { return StreamUntilStopped("ipv4:" + addresses[0] + "," + addresses[1], traffic); }));
   for (auto* replica : {&first, &second}) {
-    wait_for_progress();
+    traffic.WaitForProgress();
     const std::string address = addresses[replica == &first ? 0 : 1];
     (*replica)->Signal(SIGTERM);
     EXPECT_EQ((*replica)->WaitExit(), 0);
-    wait_for_progress();
+    traffic.WaitForProgress();
     *replica = std::make_unique<ServerProcess>(
         std::vector<std::string>{"--threads", "1", "--log-level", "error", "--grpc-address", address});
     ASSERT_TRUE((*replica)->WaitReady());
   }
-  wait_for_progress();
-  stop = true;
+  traffic.WaitForProgress();
+  traffic.stop = true;
   for (auto& worker : workers) {
     const absl::Status status = worker.get();
     EXPECT_TRUE(status.ok()) << status;
