@@ -22,19 +22,23 @@ constexpr int64_t kDayMs = 24LL * 3600 * 1000;
 constexpr int64_t kMiB = 1 << 20;
 constexpr int64_t kTiB = int64_t{1} << 40;
 
+// Without a description: in the help it would drown the rest. Errors still say the range.
+CLI::Validator Within(int64_t min, int64_t max) { return CLI::Range(min, max).description(""); }
+
 template <typename Duration>
 CLI::Option* AddDuration(CLI::App& app, const std::string& name, Duration* target, const std::string& description) {
   const auto set = [target](const int64_t& count) { *target = Duration(count); };
   const int64_t max = std::chrono::duration_cast<Duration>(std::chrono::milliseconds(kDayMs)).count();
   return app.add_option_function<int64_t>(name, set, description)
       ->default_str(std::to_string(target->count()))
-      ->check(CLI::Range(int64_t{0}, max));
+      ->type_name("N")
+      ->check(Within(0, max));
 }
 
 template <typename Number>
 CLI::Option* AddNumber(CLI::App& app, const std::string& name, Number* target, int64_t min, int64_t max,
                        const std::string& description) {
-  return app.add_option(name, *target, description)->capture_default_str()->check(CLI::Range(min, max));
+  return app.add_option(name, *target, description)->capture_default_str()->type_name("N")->check(Within(min, max));
 }
 
 std::string CheckUtf8(const std::string& text) {
@@ -43,8 +47,7 @@ std::string CheckUtf8(const std::string& text) {
 
 void AddModelFlags(CLI::App& app, ServerConfig* config) {
   const std::string group = "Model";
-  app.add_option("--model", config->model_dir, "Directory of a Hugging Face or sentence-transformers model")
-      ->required()
+  app.add_option("--model", config->model_dir, "Directory of a Hugging Face or sentence-transformers model; required")
       ->type_name("DIR")
       ->group(group);
   app.add_option("--model-name", config->model_name, "What clients call the model (default: the directory's name)")
@@ -59,7 +62,7 @@ void AddModelFlags(CLI::App& app, ServerConfig* config) {
       ->group(group);
   app.add_option("--engine", config->engine, "native, or reference (slow and obvious, for comparison)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"native", "reference"}))
+      ->check(CLI::IsMember({"native", "reference"}).description(""))
       ->group(group);
   AddNumber(app, "--threads", &config->threads, 0, 4096, "Compute threads; 0: as many as affinity and cgroup allow")
       ->group(group);
@@ -139,11 +142,11 @@ void AddOperationFlags(CLI::App& app, ServerConfig* config) {
       ->group(group);
   app.add_option("--log-format", config->log_format, "text or json")
       ->capture_default_str()
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(CLI::IsMember({"text", "json"}).description(""))
       ->group(group);
   app.add_option("--log-level", config->log_level, "debug, info, warning, error or off")
       ->capture_default_str()
-      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}).description(""))
       ->group(group);
   app.add_flag("--access-log,!--no-access-log", config->access_log, "Log every request: sizes, times and code")
       ->group(group);
@@ -217,9 +220,6 @@ class Environment {
 void SetUp(CLI::App& app, ServerConfig* config) {
   app.set_help_flag("--help,-h", "Print this help and exit");
   app.set_version_flag("--version", absl::StrCat("attendant-server ", ATTENDANT_VERSION), "Print the version and exit");
-  app.set_config("--config", "", "Configuration file (TOML): lines of NAME = VALUE, names as the flags without --")
-      ->type_name("FILE")
-      ->group("Operation");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.get_formatter()->column_width(40);
   AddModelFlags(app, config);
@@ -227,6 +227,9 @@ void SetUp(CLI::App& app, ServerConfig* config) {
   AddLimitFlags(app, &config->limits);
   AddSchedulerFlags(app, &config->scheduler);
   AddOperationFlags(app, config);
+  app.set_config("--config", "", "Configuration file (TOML): lines of NAME = VALUE, names as the flags without --")
+      ->type_name("FILE")
+      ->group("Operation");
   app.footer(
       "Every flag --some-name is also environment variable ATTENDANT_SOME_NAME and some-name in the configuration "
       "file.\n"
@@ -269,6 +272,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
   } catch (const CLI::ParseError& error) {
     return Failure(variables.Explain(error.what()));
   }
+  if (config.model_dir.empty()) return Failure("--model is required: the directory of a model");
   if (config.metrics_address == "off") config.metrics_address.clear();
   if (const absl::Status status = CheckConfig(config); !status.ok()) return Failure(std::string(status.message()));
   result.config = std::move(config);

@@ -103,7 +103,8 @@ TEST_F(ServerConfigTest, WrongSettingsAreErrorsThatNameThem) {
   EXPECT_THAT(ErrorOf({"--model-name", "\xff"}), HasSubstr("--model-name"));
   EXPECT_THAT(ErrorOf({"stray"}), HasSubstr("stray"));
   EXPECT_THAT(ErrorOf({"--config", "/no/such/file"}), HasSubstr("/no/such/file"));
-  EXPECT_THAT(ParseCommandLine({}, {}).text, HasSubstr("--model"));
+  EXPECT_THAT(ParseCommandLine({}, {}).text, HasSubstr("--model is required"));
+  EXPECT_THAT(ParseCommandLine({"--modl", "DIR"}, {}).text, HasSubstr("--modl"));
 }
 
 TEST_F(ServerConfigTest, ErrorsFromTheEnvironmentNameTheVariable) {
