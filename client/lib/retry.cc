@@ -31,7 +31,9 @@ void SetRetryAfter(Milliseconds delay, absl::Status* status) {
 }
 
 bool IsRetryable(const absl::Status& status) {
-  if (absl::IsUnavailable(status)) return true;
+  // The client cancels no call that somebody waits for. gRPC's C++ servers answer so what reaches them in the moment of
+  // their shutdown, before they have looked at it.
+  if (absl::IsUnavailable(status) || absl::IsCancelled(status)) return true;
   return absl::IsResourceExhausted(status) && RetryAfter(status).has_value();
 }
 

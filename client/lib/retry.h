@@ -1,9 +1,10 @@
 // When to try a failed call again, and after how long.
 //
-// The rule: UNAVAILABLE is tried again; RESOURCE_EXHAUSTED is tried again when the server said when (an overloaded
-// Attendant server always does; a message over a size limit never gets better by repetition and carries no hint).
-// The n-th wait is drawn from [base/2, base], base = min(max_backoff, initial_backoff * multiplier^n); with a hint the
-// wait is the hint plus up to base/2, so that clients which were refused together do not come back together.
+// The rule: UNAVAILABLE is tried again, and CANCELLED (by the other side); RESOURCE_EXHAUSTED is tried again when the
+// server said when (an overloaded Attendant server always does; a message over a size limit never gets better by
+// repetition and carries no hint). The n-th wait is drawn from [base/2, base], base = min(max_backoff, initial_backoff
+// * multiplier^n); with a hint the wait is the hint plus up to base/2, so that clients which were refused together do
+// not come back together.
 //
 // It is not: a place that knows gRPC; the hint travels as a payload of absl::Status.
 // Thread-safety: Backoff belongs to one thread; the functions may be called from any.

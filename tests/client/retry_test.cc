@@ -39,6 +39,7 @@ TEST(RetryTest, TheHintTravelsInTheStatus) {
 
 TEST(RetryTest, OnlyWhatMayGetBetterIsRetryable) {
   EXPECT_TRUE(IsRetryable(absl::UnavailableError("")));
+  EXPECT_TRUE(IsRetryable(absl::CancelledError("")));  // by a server that is closing
   EXPECT_TRUE(IsRetryable(Refused(Milliseconds(1))));
   EXPECT_FALSE(IsRetryable(Refused(std::nullopt)));  // such as a message over the size limit
   for (const absl::Status& status :
