@@ -66,7 +66,7 @@ def draw_series(axes, panel, prometheus, minutes):
     axes.grid(color=FAINT, linewidth=0.3)
     axes.tick_params(colors=FAINT, labelsize=5, length=0)
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: human(value, panel.unit) if value else "0"))
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:.0f} min"))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g} min"))
     if len(series_list) > 1 or series_list and series_list[0][0]:
         axes.legend(fontsize=5, loc="upper left", frameon=False, labelcolor=TEXT, ncols=2)
 

@@ -20,7 +20,7 @@ MAX_IMAGE_BYTES=300000000
 STORAGE=${ATTENDANT_CONTAINER_STORAGE:-$CACHE_DIR/containers}
 export ATTENDANT_GRPC_PORT=${ATTENDANT_GRPC_PORT:-50061} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9091}
 PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
-LOAD_SECONDS=${LOAD_SECONDS:-60}
+LOAD_SECONDS=${LOAD_SECONDS:-120}
 
 # until_true SECONDS WHAT COMMAND...
 until_true() {
@@ -141,6 +141,6 @@ load
 check_metrics
 if [ -n "$picture" ]; then
   "$(python_env picture "$HERE/requirements-picture.txt")/bin/python" "$HERE/draw_dashboard.py" "$PROMETHEUS" "$picture" \
-    "$((LOAD_SECONDS / 60 + 1))"
+    "$((LOAD_SECONDS / 60))"
 fi
 log "image, compose file, dashboard and alerts are in order (the dashboard was not rendered: that needs Grafana)"
