@@ -114,6 +114,9 @@ void AddLimitFlags(CLI::App& app, RequestLimits* limits) {
   AddNumber(app, "--max-pending-bytes", &limits->max_pending_bytes, kMiB, kTiB,
             "Memory for the requests and results of all calls under way")
       ->group(group);
+  AddDuration(app, "--write-timeout-ms", &limits->write_timeout,
+              "A caller that does not take its answer for this long is cut off; 0: never")
+      ->group(group);
   AddDuration(app, "--default-timeout-ms", &limits->default_timeout,
               "Deadline of a request that comes without one; 0: none")
       ->group(group);

@@ -2,8 +2,12 @@
 
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include <deque>
+#include <memory>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "attendant/v1/embedding.pb.h"
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/grpc_support.h"
@@ -22,29 +26,32 @@ absl::Status DrainingStatus() {
                         kDrainRetryAfter);
 }
 
-}  // namespace
-
 class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public OpenCalls::Member,
                           public std::enable_shared_from_this<EmbedStream> {
  public:
-  EmbedStream(const ServiceCore& core, grpc::CallbackServerContext* context, EmbedStreamRegistry* registry)
+  EmbedStream(const ServiceCore& core, grpc::CallbackServerContext* context, OpenCalls* open_calls)
       : core_(core),
         context_(context),
-        registry_(registry),
+        open_calls_(open_calls),
         deadline_(context->raw_deadline()),
         cancel_(std::make_shared<CancelToken>()) {}
 
   void Start() {
     self_ = shared_from_this();
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kEmbedStream);
-    // Not under our lock: Drain takes the registry's lock first, then ours.
-    const bool accepted = registry_->Add(this);
+    // Not under our lock: Drain takes the lock of the open calls first, then ours.
+    const bool accepted = open_calls_->Add(this);
     absl::MutexLock lock(&mutex_);
     draining_ = draining_ || !accepted;
     Proceed();
   }
 
-  void Drain() {
+  void CancelIfStuckSince(SteadyTime time) override {
+    if (write_timer_.RunsSince(time)) context_->TryCancel();
+  }
+
+  void Drain() override {
     absl::MutexLock lock(&mutex_);
     draining_ = true;
     Proceed();
@@ -69,6 +76,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     Answer written;  // its memory is given back outside the lock
     absl::MutexLock lock(&mutex_);
     writing_ = false;
+    write_timer_.End();
     broken_ = broken_ || !ok;
     written = std::move(answers_.front());
     answers_.pop_front();
@@ -84,7 +92,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   }
 
   void OnDone() override {
-    registry_->Remove(this);
+    open_calls_->Remove(this);
     if (core_.metrics != nullptr) core_.metrics->StreamClosed(RpcMethod::kEmbedStream);
     self_.reset();  // may delete this
   }
@@ -153,6 +161,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     }
     if (!writing_ && !answers_.empty()) {
       writing_ = true;
+      write_timer_.Begin();
       StartWrite(&answers_.front().bytes);
     }
     const bool may_read = !read_closed_ && !draining_ && !broken_;
@@ -170,10 +179,11 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   const ServiceCore& core_;
   grpc::CallbackServerContext* const context_;
-  EmbedStreamRegistry* const registry_;
+  OpenCalls* const open_calls_;
   const gpr_timespec deadline_;
   const std::shared_ptr<CancelToken> cancel_;
   std::shared_ptr<EmbedStream> self_;
+  WriteTimer write_timer_;
 
   absl::Mutex mutex_;
   grpc::ByteBuffer read_;                               // gRPC's while reading_
@@ -187,28 +197,12 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-bool EmbedStreamRegistry::Add(EmbedStream* stream) {
-  absl::MutexLock lock(&mutex_);
-  streams_.insert(stream);
-  return !draining_;
-}
-
-void EmbedStreamRegistry::Remove(EmbedStream* stream) {
-  absl::MutexLock lock(&mutex_);
-  streams_.erase(stream);
-}
-
-void EmbedStreamRegistry::Drain() {
-  // Under the lock, so that no stream goes away meanwhile; a stream never takes this lock while it holds its own.
-  absl::MutexLock lock(&mutex_);
-  draining_ = true;
-  for (EmbedStream* stream : streams_) stream->Drain();
-}
+}  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartEmbedStream(const ServiceCore& core,
                                                                               grpc::CallbackServerContext* context,
-                                                                              EmbedStreamRegistry* registry) {
-  auto stream = std::make_shared<EmbedStream>(core, context, registry);
+                                                                              OpenCalls* open_calls) {
+  auto stream = std::make_shared<EmbedStream>(core, context, open_calls);
   stream->Start();
   return stream.get();
 }

@@ -11,36 +11,15 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <deque>
-#include <memory>
-#include <set>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "server/rpc/open_calls.h"
 #include "server/rpc/service_core.h"
 
 namespace attendant {
 
-class EmbedStream;
-
-// The streams that are open, for draining them. Thread-safe; must outlive them.
-class EmbedStreamRegistry {
- public:
-  // False: the server is draining, the stream must not start.
-  bool Add(EmbedStream* stream);
-  void Remove(EmbedStream* stream);
-  void Drain();
-
- private:
-  absl::Mutex mutex_;
-  std::set<EmbedStream*> streams_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-};
-
 // Starts the stream of a call and returns its reactor.
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartEmbedStream(const ServiceCore& core,
                                                                               grpc::CallbackServerContext* context,
-                                                                              EmbedStreamRegistry* registry);
+                                                                              OpenCalls* open_calls);
 
 }  // namespace attendant
 

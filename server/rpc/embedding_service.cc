@@ -11,6 +11,7 @@
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/embed_stream.h"
 #include "server/rpc/grpc_support.h"
+#include "server/rpc/open_calls.h"
 #include "server/rpc/tokenize_flow.h"
 
 namespace attendant {
@@ -21,15 +22,19 @@ using grpc::CallbackServerContext;
 
 // Values of one GetAttentionResponse: 1 MiB, well below the 4 MB that gRPC clients accept by default.
 constexpr size_t kChunkValues = 256 * 1024;
+// HTTP/2's initial window: what the transport takes from us before the client has read anything.
+constexpr size_t kWatchedBytes = 64 * 1024;
 
 // A unary call: parses the request, runs the flow, answers. Owns itself until OnDone, which follows Finish.
 template <typename Request, typename Response>
-class UnaryCall final : public grpc::ServerUnaryReactor {
+class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCalls::Member {
  public:
   using Flow = std::function<void(const ServiceCore&, CallContext, std::shared_ptr<const Request>, Done<Response>)>;
 
-  UnaryCall(const ServiceCore& core, RpcMethod method, CallbackServerContext* context, ByteBuffer* response)
+  UnaryCall(const ServiceCore& core, OpenCalls* open_calls, RpcMethod method, CallbackServerContext* context,
+            ByteBuffer* response)
       : core_(core),
+        open_calls_(open_calls),
         context_(context),
         response_(response),
         cancel_(std::make_shared<CancelToken>()),
@@ -52,33 +57,52 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   }
 
   void OnCancel() override { cancel_->Cancel(); }
-  void OnDone() override { delete this; }
+
+  void OnDone() override {
+    if (watched_) open_calls_->Remove(this);
+    delete this;
+  }
+
+  void CancelIfStuckSince(SteadyTime time) override {
+    if (write_timer_.RunsSince(time)) context_->TryCancel();
+  }
 
  private:
   void End(Outcome<Response> outcome) {
     if (outcome.status.ok()) *response_ = SerializeMessage(outcome.response);
     recorder_.Finish(outcome.status, outcome.report);
+    // A small answer fits into the transport's buffers, whoever reads it.
+    watched_ = response_->Length() > kWatchedBytes;
+    if (watched_) {
+      write_timer_.Begin();
+      open_calls_->Add(this);
+    }
     Finish(EndCall(outcome.status, context_));
   }
 
   const ServiceCore& core_;
+  OpenCalls* const open_calls_;
   CallbackServerContext* const context_;
   ByteBuffer* const response_;
   const std::shared_ptr<CancelToken> cancel_;
   const CallContext call_;
   RequestRecorder recorder_;
+  WriteTimer write_timer_;
+  bool watched_ = false;
 };
 
 // GetAttention: computes the whole tensor, whose size was checked beforehand, then writes it in chunks.
-class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer> {
+class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public OpenCalls::Member {
  public:
-  AttentionCall(const ServiceCore& core, CallbackServerContext* context)
+  AttentionCall(const ServiceCore& core, OpenCalls* open_calls, CallbackServerContext* context)
       : core_(core),
+        open_calls_(open_calls),
         context_(context),
         cancel_(std::make_shared<CancelToken>()),
         call_(NewCallContext(core, context->raw_deadline(), cancel_)),
         recorder_(core, RpcMethod::kGetAttention, context) {
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kGetAttention);
+    open_calls_->Add(this);
   }
 
   void Start(const ByteBuffer& request) {
@@ -96,6 +120,7 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer> {
   }
 
   void OnWriteDone(bool ok) override {
+    write_timer_.End();
     if (!ok) return End(absl::CancelledError("the caller no longer reads the answer"));
     written_ += chunk_values_;
     if (written_ < result_.values.size()) return WriteNext();
@@ -104,7 +129,12 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer> {
 
   void OnCancel() override { cancel_->Cancel(); }
 
+  void CancelIfStuckSince(SteadyTime time) override {
+    if (write_timer_.RunsSince(time)) context_->TryCancel();
+  }
+
   void OnDone() override {
+    open_calls_->Remove(this);
     if (core_.metrics != nullptr) core_.metrics->StreamClosed(RpcMethod::kGetAttention);
     delete this;
   }
@@ -118,6 +148,7 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer> {
     response.set_offset(static_cast<int64_t>(written_));
     response.mutable_values()->Add(begin, begin + chunk_values_);
     chunk_ = SerializeMessage(response);
+    write_timer_.Begin();
     StartWrite(&chunk_);
   }
 
@@ -127,10 +158,12 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer> {
   }
 
   const ServiceCore& core_;
+  OpenCalls* const open_calls_;
   CallbackServerContext* const context_;
   const std::shared_ptr<CancelToken> cancel_;
   const CallContext call_;
   RequestRecorder recorder_;
+  WriteTimer write_timer_;
   CallReport report_;
   AttentionResponse result_;
   size_t written_ = 0;
@@ -159,10 +192,10 @@ void Tokenize(const ServiceCore& core, const CallContext& call,
 }
 
 template <typename Request, typename Response>
-grpc::ServerUnaryReactor* StartUnary(const ServiceCore& core, RpcMethod method, CallbackServerContext* context,
-                                     const ByteBuffer* request, ByteBuffer* response,
+grpc::ServerUnaryReactor* StartUnary(const ServiceCore& core, OpenCalls* open_calls, RpcMethod method,
+                                     CallbackServerContext* context, const ByteBuffer* request, ByteBuffer* response,
                                      typename UnaryCall<Request, Response>::Flow flow) {
-  auto* call = new UnaryCall<Request, Response>(core, method, context, response);
+  auto* call = new UnaryCall<Request, Response>(core, open_calls, method, context, response);
   call->Start(request, std::move(flow));
   return call;
 }
@@ -186,48 +219,48 @@ using RawService =
 
 class EmbeddingService::Impl final : public RawService {
  public:
-  explicit Impl(const ServiceCore& core) : core_(core) {}
+  explicit Impl(const ServiceCore& core) : core_(core), open_calls_(core.limits.write_timeout) {}
 
-  EmbedStreamRegistry& streams() { return streams_; }
+  void DrainStreams() { open_calls_.Drain(); }
 
   grpc::ServerUnaryReactor* Embed(CallbackServerContext* context, const ByteBuffer* request,
                                   ByteBuffer* response) override {
-    return StartUnary<v1::EmbedRequest, v1::EmbedResponse>(core_, RpcMethod::kEmbed, context, request, response,
-                                                           RunEmbed);
+    return StartUnary<v1::EmbedRequest, v1::EmbedResponse>(core_, &open_calls_, RpcMethod::kEmbed, context, request,
+                                                           response, RunEmbed);
   }
 
   grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* EmbedStream(CallbackServerContext* context) override {
-    return StartEmbedStream(core_, context, &streams_);
+    return StartEmbedStream(core_, context, &open_calls_);
   }
 
   grpc::ServerWriteReactor<ByteBuffer>* GetAttention(CallbackServerContext* context,
                                                      const ByteBuffer* request) override {
-    auto* call = new AttentionCall(core_, context);
+    auto* call = new AttentionCall(core_, &open_calls_, context);
     call->Start(*request);
     return call;
   }
 
   grpc::ServerUnaryReactor* Tokenize(CallbackServerContext* context, const ByteBuffer* request,
                                      ByteBuffer* response) override {
-    return StartUnary<v1::TokenizeRequest, v1::TokenizeResponse>(core_, RpcMethod::kTokenize, context, request,
-                                                                 response, attendant::Tokenize);
+    return StartUnary<v1::TokenizeRequest, v1::TokenizeResponse>(core_, &open_calls_, RpcMethod::kTokenize, context,
+                                                                 request, response, attendant::Tokenize);
   }
 
   grpc::ServerUnaryReactor* ListModels(CallbackServerContext* context, const ByteBuffer* request,
                                        ByteBuffer* response) override {
-    return StartUnary<v1::ListModelsRequest, v1::ListModelsResponse>(core_, RpcMethod::kListModels, context, request,
-                                                                     response, attendant::ListModels);
+    return StartUnary<v1::ListModelsRequest, v1::ListModelsResponse>(core_, &open_calls_, RpcMethod::kListModels,
+                                                                     context, request, response, attendant::ListModels);
   }
 
   grpc::ServerUnaryReactor* GetModel(CallbackServerContext* context, const ByteBuffer* request,
                                      ByteBuffer* response) override {
-    return StartUnary<v1::GetModelRequest, v1::Model>(core_, RpcMethod::kGetModel, context, request, response,
-                                                      attendant::GetModel);
+    return StartUnary<v1::GetModelRequest, v1::Model>(core_, &open_calls_, RpcMethod::kGetModel, context, request,
+                                                      response, attendant::GetModel);
   }
 
  private:
   const ServiceCore& core_;
-  EmbedStreamRegistry streams_;
+  OpenCalls open_calls_;
 };
 
 EmbeddingService::EmbeddingService(const ServiceCore& core) : impl_(std::make_unique<Impl>(core)) {}
@@ -235,6 +268,6 @@ EmbeddingService::~EmbeddingService() = default;
 
 grpc::Service* EmbeddingService::grpc_service() { return impl_.get(); }
 
-void EmbeddingService::DrainStreams() { impl_->streams().Drain(); }
+void EmbeddingService::DrainStreams() { impl_->DrainStreams(); }
 
 }  // namespace attendant

@@ -19,6 +19,7 @@ struct RequestLimits {
   int64_t max_pending_bytes = 256 << 20;   // requests and results of all calls that are under way together
   int32_t max_in_flight_per_stream = 32;   // requests of one EmbedStream that have no written answer yet
   std::chrono::milliseconds default_timeout{60'000};  // of a call that comes without a deadline; 0: none
+  std::chrono::milliseconds write_timeout{30'000};    // for a caller to take a piece of its answer; 0: none
 };
 
 }  // namespace attendant

@@ -296,6 +296,28 @@ TEST_F(ServiceTest, AttentionBudgetIsCheckedBeforeTheWork) {
   EXPECT_THAT(status.error_message(), HasSubstr("1024 (--max-attention-bytes)"));
 }
 
+TEST_F(ServiceTest, CallersThatDoNotReadAreCutOffAndTheirMemoryComesBack) {
+  config().limits.write_timeout = std::chrono::milliseconds(100);
+  config().limits.max_pending_bytes = 40 << 20;  // for one of the answers, not for two
+  config().limits.max_attention_bytes = 32 << 20;
+  StartServer();
+  v1::GetAttentionRequest request;
+  // 2 layers x 3 heads x 1,024 x 1,024 x 4 bytes = 24 MiB
+  for (int i = 0; i < 1024; ++i) request.mutable_item()->mutable_tokens()->add_input_ids(1);
+  grpc::ClientContext first_context;  // no deadline, and reads no further than this
+  const auto first = stub().GetAttention(&first_context, request);
+  v1::GetAttentionResponse chunk;
+  ASSERT_TRUE(first->Read(&chunk));
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (true) {
+    const auto context = Context();
+    const auto second = stub().GetAttention(context.get(), request);
+    if (second->Read(&chunk)) break;
+    ASSERT_EQ(second->Finish().error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    ASSERT_LT(std::chrono::steady_clock::now(), give_up);
+  }
+}
+
 TEST_F(ServiceTest, AttentionErrorsNameTheItemsField) {
   StartServer();
   const auto field = [this](const v1::GetAttentionRequest& request) {
