@@ -48,7 +48,8 @@ NpyArray<T> ReadNpy(const std::string& path) {
     if (size.find_first_not_of(' ') != std::string::npos) array.shape.push_back(std::stoll(size));
   }
   array.values.resize((bytes.size() - 10 - header_bytes) / sizeof(T));
-  std::memcpy(array.values.data(), bytes.data() + 10 + header_bytes, array.values.size() * sizeof(T));
+  if (!array.values.empty())
+    std::memcpy(array.values.data(), bytes.data() + 10 + header_bytes, array.values.size() * sizeof(T));
   int64_t product = 1;
   for (const int64_t size : array.shape) product *= size;
   EXPECT_EQ(static_cast<size_t>(product), array.values.size());
