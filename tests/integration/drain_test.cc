@@ -19,7 +19,7 @@ using std::chrono::steady_clock;
 class DrainTest : public InProcessTest {};
 
 TEST_F(DrainTest, FinishesWhatWasAcceptedAndRefusesTheRest) {
-  StartServer();
+  ASSERT_NO_FATAL_FAILURE(StartServer());
   gate_->CloseGate();
   const auto running = StartEmbed({"one"});
   gate_->WaitArrived(1);
@@ -41,7 +41,7 @@ TEST_F(DrainTest, FinishesWhatWasAcceptedAndRefusesTheRest) {
 
 TEST_F(DrainTest, HealthSaysSoFirstAndCallsStillGoThroughMeanwhile) {
   config_.drain_delay = seconds(2);
-  StartServer();
+  ASSERT_NO_FATAL_FAILURE(StartServer());
   auto drained = std::async(std::launch::async, [&] { server_->Drain(); });
   client::ServingStatus health = client::ServingStatus::kServing;
   for (const auto until = steady_clock::now() + seconds(2); health == client::ServingStatus::kServing;) {
@@ -56,7 +56,7 @@ TEST_F(DrainTest, HealthSaysSoFirstAndCallsStillGoThroughMeanwhile) {
 }
 
 TEST_F(DrainTest, AnOpenStreamEndsWithUnavailableAfterItsAnswers) {
-  StartServer();
+  ASSERT_NO_FATAL_FAILURE(StartServer());
   gate_->CloseGate();
   RawCall stream(port(), "EmbedStream");
   ASSERT_TRUE(stream.Send(EmbedStreamMessage("first", {"a"})));
@@ -71,7 +71,7 @@ TEST_F(DrainTest, AnOpenStreamEndsWithUnavailableAfterItsAnswers) {
 
 TEST_F(DrainTest, TheTimeoutEndsWhatDoesNotEnd) {
   config_.drain_timeout = milliseconds(200);
-  StartServer();
+  ASSERT_NO_FATAL_FAILURE(StartServer());
   gate_->CloseGate();
   const auto stuck = StartEmbed({"one"});
   gate_->WaitArrived(1);

@@ -13,6 +13,7 @@
 
 #include "client/lib/client.h"
 #include "gtest/gtest.h"
+#include "server/observability/logging.h"
 #include "server/server.h"
 #include "tests/integration/raw_calls.h"
 #include "tests/integration/server_process.h"
@@ -97,7 +98,8 @@ class InProcessTest : public testing::Test {
     config_.threads = 1;
     config_.drain_timeout = std::chrono::seconds(20);
     config_.model_dir = TestModel("tiny-mean");
-    config_.log_level = "error";
+    // main reads the level from the config; here the tests are main.
+    ConfigureLogging(LogFormat::kText, LogLevel::kError);
   }
   ~InProcessTest() override {
     if (gate_ != nullptr) gate_->OpenGate();

@@ -23,7 +23,7 @@ std::vector<Item> MakeTexts(size_t count) {
   std::vector<Item> texts;
   for (size_t i = 0; i < count; ++i) {
     // Mostly short, some long: lengths as in real texts, up to truncation.
-    const size_t words = 1 + (random() % 8 == 0 ? random() % 120 : random() % 25);
+    const size_t words = 1 + (random() % 12 == 0 ? random() % 120 : random() % 12);
     std::string text;
     for (size_t w = 0; w < words; ++w) text += std::string(kWords[random() % std::size(kWords)]) + " ";
     texts.push_back(text);
@@ -37,7 +37,7 @@ std::unique_ptr<Server> StartServer(const std::string& model, int threads) {
   config.grpc_address = "127.0.0.1:0";
   config.metrics_address.clear();
   config.threads = threads;
-  config.log_level = "error";
+  ConfigureLogging(LogFormat::kText, LogLevel::kError);
   auto server = Server::Start(config);
   EXPECT_TRUE(server.ok()) << server.status();
   return *std::move(server);

@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 class RpcsTest : public InProcessTest {
  protected:
-  void SetUp() override { StartServer(); }
+  void SetUp() override { ASSERT_NO_FATAL_FAILURE(StartServer()); }
 };
 
 double Norm(const std::vector<float>& values) {
