@@ -41,7 +41,7 @@ SignalWaiter::~SignalWaiter() {
 }
 
 int SignalWaiter::Wait() {
-  received_.WaitForNotification();
+  signal_.wait(0);
   return signal_;
 }
 
@@ -53,12 +53,12 @@ void SignalWaiter::Run() {
     if ((fds[1].revents & POLLIN) != 0) break;
     signalfd_siginfo info;
     if ((fds[0].revents & POLLIN) == 0 || read(signal_fd, &info, sizeof info) != sizeof info) continue;
-    if (received_.HasBeenNotified()) {
+    if (signal_ != 0) {
       LogWarning("second signal, exit at once", {{"signal", strsignal(static_cast<int>(info.ssi_signo))}});
       _exit(128 + static_cast<int>(info.ssi_signo));
     }
     signal_ = static_cast<int>(info.ssi_signo);
-    received_.Notify();
+    signal_.notify_all();
   }
   close(signal_fd);
 }

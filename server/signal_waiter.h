@@ -5,9 +5,8 @@
 #ifndef ATTENDANT_SERVER_SIGNAL_WAITER_H_
 #define ATTENDANT_SERVER_SIGNAL_WAITER_H_
 
+#include <atomic>
 #include <thread>
-
-#include "absl/synchronization/notification.h"
 
 namespace attendant {
 
@@ -24,8 +23,7 @@ class SignalWaiter {
  private:
   void Run();
 
-  absl::Notification received_;
-  int signal_ = 0;  // before received_
+  std::atomic<int> signal_{0};  // the first one received
   int stop_fd_ = -1;
   std::thread thread_;
 };

@@ -1,12 +1,12 @@
 #include "server/rpc/embed_flow.h"
 
 #include <algorithm>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "server/rpc/conversion.h"
 #include "server/rpc/status_mapping.h"
 
@@ -126,7 +126,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     if (!failed) SetEmbedding(work.output.embedding, settings_.spec, result->tokens_used(), result);
     absl::Status status;
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       AddCost(work.cost);
       if (failed) {
         SetStatus(index, work.status);
@@ -182,7 +182,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
   Outcome<v1::EmbedResponse> outcome_;
 
   // Guards what several items' callbacks write: the counts, the cost, the call's status. Results are one per item.
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   int64_t remaining_ = 0;
   absl::Status call_status_;
   v1::CallMetadata metadata_;

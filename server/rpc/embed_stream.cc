@@ -4,10 +4,9 @@
 
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "attendant/v1/embedding.pb.h"
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/grpc_support.h"
@@ -42,7 +41,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kEmbedStream);
     // Not under our lock: Drain takes the lock of the open calls first, then ours.
     const bool accepted = open_calls_->Add(this);
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     draining_ = draining_ || !accepted;
     Proceed();
   }
@@ -52,7 +51,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   }
 
   void Drain() override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     draining_ = true;
     Proceed();
   }
@@ -60,7 +59,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnReadDone(bool ok) override {
     grpc::ByteBuffer bytes;
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       reading_ = false;
       read_closed_ = read_closed_ || !ok;
       if (ok) {
@@ -74,7 +73,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   void OnWriteDone(bool ok) override {
     Answer written;  // its memory is given back outside the lock
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     writing_ = false;
     write_timer_.End();
     broken_ = broken_ || !ok;
@@ -86,7 +85,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   void OnCancel() override {
     cancel_->Cancel();
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     broken_ = true;
     Proceed();
   }
@@ -146,14 +145,15 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     }
     request.recorder->Finish(outcome.status, outcome.report);
     Answer answer{SerializeMessage(response), request.call.reservation};
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     answers_.push_back(std::move(answer));
     Proceed();
   }
 
-  // The only place that starts operations. gRPC never runs a reaction on the thread that starts an operation, so the
-  // lock may be held; and our own ownership outlives OnDone until the last holder of the lock has left.
-  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  // Under the lock. The only place that starts operations. gRPC never runs a reaction on the thread that starts an
+  // operation, so the lock may be held; and our own ownership outlives OnDone until the last holder of the lock has
+  // left.
+  void Proceed() {
     if (finished_) return;
     if (broken_ && !writing_) {
       in_flight_ -= static_cast<int32_t>(answers_.size());
@@ -185,16 +185,16 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   std::shared_ptr<EmbedStream> self_;
   WriteTimer write_timer_;
 
-  absl::Mutex mutex_;
-  grpc::ByteBuffer read_;                               // gRPC's while reading_
-  std::deque<Answer> answers_ ABSL_GUARDED_BY(mutex_);  // the first is gRPC's while writing_
-  int32_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool read_closed_ ABSL_GUARDED_BY(mutex_) = false;
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // cancelled, or a write failed: nobody reads answers any more
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;            // guards what follows
+  grpc::ByteBuffer read_;       // gRPC's while reading_
+  std::deque<Answer> answers_;  // the first is gRPC's while writing_
+  int32_t in_flight_ = 0;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool read_closed_ = false;
+  bool draining_ = false;
+  bool broken_ = false;  // cancelled, or a write failed: nobody reads answers any more
+  bool finished_ = false;
 };
 
 }  // namespace

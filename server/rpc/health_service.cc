@@ -3,11 +3,10 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace attendant {
@@ -20,22 +19,23 @@ class Watch;
 
 // What all watches share. Lock order: this lock is never held while a watch takes another.
 struct HealthState {
-  absl::Mutex mutex;
-  bool serving ABSL_GUARDED_BY(mutex) = false;
-  bool ending ABSL_GUARDED_BY(mutex) = false;
-  std::set<Watch*> watches ABSL_GUARDED_BY(mutex);
+  std::mutex mutex;  // guards what follows
+  bool serving = false;
+  bool ending = false;
+  std::set<Watch*> watches;
 };
 
 // Sends the status whenever it differs from the one sent last. Owns itself until OnDone.
 class Watch final : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
   Watch(HealthState* state, bool known) : state_(state), known_(known) {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     state_->watches.insert(this);
     Proceed();
   }
 
-  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex) {
+  // Under the lock.
+  void Proceed() {
     if (finished_ || writing_) return;
     const auto status = !known_           ? HealthCheckResponse::SERVICE_UNKNOWN
                         : state_->serving ? HealthCheckResponse::SERVING
@@ -52,21 +52,21 @@ class Watch final : public grpc::ServerWriteReactor<HealthCheckResponse> {
   }
 
   void OnWriteDone(bool ok) override {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     writing_ = false;
     cancelled_ = cancelled_ || !ok;
     Proceed();
   }
 
   void OnCancel() override {
-    absl::MutexLock lock(&state_->mutex);
+    const std::lock_guard lock(state_->mutex);
     cancelled_ = true;
     Proceed();
   }
 
   void OnDone() override {
     {
-      absl::MutexLock lock(&state_->mutex);
+      const std::lock_guard lock(state_->mutex);
       state_->watches.erase(this);
     }
     delete this;
@@ -97,7 +97,7 @@ class HealthService::Impl final : public grpc::health::v1::Health::CallbackServi
       return reactor;
     }
     {
-      absl::MutexLock lock(&state_.mutex);
+      const std::lock_guard lock(state_.mutex);
       response->set_status(state_.serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
     }
     reactor->Finish(grpc::Status::OK);
@@ -112,7 +112,7 @@ class HealthService::Impl final : public grpc::health::v1::Health::CallbackServi
   // Changes the state and tells every watch.
   template <typename Change>
   void Update(Change change) {
-    absl::MutexLock lock(&state_.mutex);
+    const std::lock_guard lock(state_.mutex);
     change(&state_);
     for (attendant::Watch* watch : state_.watches) watch->Proceed();
   }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/time/time.h"
-
 namespace attendant {
 
 OpenCalls::OpenCalls(std::chrono::milliseconds write_timeout) : write_timeout_(write_timeout) {
@@ -12,26 +10,28 @@ OpenCalls::OpenCalls(std::chrono::milliseconds write_timeout) : write_timeout_(w
 
 OpenCalls::~OpenCalls() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     ending_ = true;
   }
+  changed_.notify_all();
   if (watcher_.joinable()) watcher_.join();
 }
 
 bool OpenCalls::Add(Member* member) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   members_.insert(member);
+  if (members_.size() == 1) changed_.notify_all();
   return !draining_;
 }
 
 void OpenCalls::Remove(Member* member) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   members_.erase(member);
 }
 
 void OpenCalls::Drain() {
   // Under the lock, so that no member goes away meanwhile.
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   draining_ = true;
   for (Member* member : members_) member->Drain();
 }
@@ -39,11 +39,10 @@ void OpenCalls::Drain() {
 void OpenCalls::Watch() {
   // Precise to a quarter of the timeout, and idle when there is nobody to watch.
   const auto interval = std::max(write_timeout_ / 4, std::chrono::milliseconds(1));
-  absl::MutexLock lock(&mutex_);
-  const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_ || !members_.empty(); };
+  std::unique_lock lock(mutex_);
   while (true) {
-    mutex_.Await(absl::Condition(&has_work));
-    if (mutex_.AwaitWithTimeout(absl::Condition(&ending_), absl::FromChrono(interval))) return;
+    changed_.wait(lock, [this] { return ending_ || !members_.empty(); });
+    if (changed_.wait_for(lock, interval, [this] { return ending_; })) return;
     const SteadyTime since = std::chrono::steady_clock::now() - write_timeout_;
     for (Member* member : members_) member->CancelIfStuckSince(since);
   }

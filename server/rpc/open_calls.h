@@ -8,12 +8,11 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdint>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "server/scheduling/scheduler.h"
 
 namespace attendant {
@@ -55,10 +54,11 @@ class OpenCalls {
   void Watch();
 
   const std::chrono::milliseconds write_timeout_;
-  absl::Mutex mutex_;
-  std::set<Member*> members_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::set<Member*> members_;
+  bool draining_ = false;
+  bool ending_ = false;
   std::thread watcher_;
 };
 

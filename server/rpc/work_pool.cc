@@ -10,23 +10,27 @@ WorkPool::WorkPool(int num_threads) {
 
 WorkPool::~WorkPool() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     ending_ = true;
   }
+  wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void WorkPool::Post(std::function<void()> task) {
-  absl::MutexLock lock(&mutex_);
-  tasks_.push_back(std::move(task));
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  wake_.notify_one();
 }
 
 void WorkPool::RunTasks() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_ || !tasks_.empty(); };
   while (true) {
     std::function<void()> task;
     {
-      absl::MutexLock lock(&mutex_, absl::Condition(&ready));
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
       if (tasks_.empty()) return;
       task = std::move(tasks_.front());
       tasks_.pop_front();

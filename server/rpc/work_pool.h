@@ -6,13 +6,12 @@
 #ifndef ATTENDANT_SERVER_RPC_WORK_POOL_H_
 #define ATTENDANT_SERVER_RPC_WORK_POOL_H_
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <thread>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace attendant {
 
@@ -26,9 +25,10 @@ class WorkPool {
  private:
   void RunTasks();
 
-  absl::Mutex mutex_;
-  std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  bool ending_ = false;
   std::vector<std::thread> threads_;
 };
 

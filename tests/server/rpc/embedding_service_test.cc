@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <limits>
+#include <mutex>
 #include <thread>
 
 #include "server/rpc/status_mapping.h"
@@ -175,7 +177,7 @@ TEST_F(ServiceTest, OverloadIsRefusedWithARetryHint) {
   // Whichever of the two comes first fills the queue, and the other is refused.
   std::atomic<int> refused{0};
   std::vector<std::thread> callers;
-  absl::Mutex mutex;
+  std::mutex mutex;
   for (int i = 0; i < 2; ++i) {
     callers.emplace_back([this, &refused, &mutex] {
       const auto context = Context();
@@ -187,7 +189,7 @@ TEST_F(ServiceTest, OverloadIsRefusedWithARetryHint) {
       google::rpc::Status details;
       google::rpc::RetryInfo retry;
       EXPECT_TRUE(details.ParseFromString(status.error_details()) && details.details(0).UnpackTo(&retry));
-      absl::MutexLock lock(&mutex);
+      const std::lock_guard lock(mutex);
       ++refused;
       gate().Open();
     });

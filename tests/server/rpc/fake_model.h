@@ -7,15 +7,17 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "server/rpc/served_model.h"
 #include "server/scheduling/batch_runner.h"
 
@@ -109,25 +111,27 @@ class Gate {
   void Open() { Set(true); }
   // Returns when a batch has arrived at the closed gate.
   void AwaitArrival() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](int* waiting) { return *waiting > 0; }, &waiting_));
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
   }
   void Pass(const std::function<bool()>& abandoned) {
-    absl::MutexLock lock(&mutex_);
+    std::unique_lock lock(mutex_);
     ++waiting_;
+    changed_.notify_all();
     // The engine polls between layers, too.
-    while (!open_ && !abandoned()) mutex_.AwaitWithTimeout(absl::Condition(&open_), absl::Milliseconds(1));
+    while (!open_ && !abandoned()) changed_.wait_for(lock, std::chrono::milliseconds(1));
     --waiting_;
   }
 
  private:
   void Set(bool open) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     open_ = open;
+    changed_.notify_all();
   }
 
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   bool open_ = true;
   int waiting_ = 0;
 };
