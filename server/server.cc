@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/embedder.h"
 #include "server/grpc_endpoint.h"
+#include "server/listen_address.h"
 #include "server/observability/logging.h"
 #include "server/observability/metrics.h"
 #include "server/observability/metrics_server.h"
@@ -78,7 +79,8 @@ class Server::Impl {
 
   absl::Status Start(ServerParts parts) {
     if (absl::Status status = CheckConfig(config_); !status.ok()) return status;
-    // Before the model is loaded: a taken address should not cost a model's loading time to find out.
+    // GrpcEndpoint asks again; here a taken address is known before a large model is loaded.
+    if (absl::Status status = CheckCanListen(config_.grpc_address); !status.ok()) return status;
     parts_ = std::move(parts);
     if (parts_.model == nullptr) {
       if (absl::Status status = LoadModel(); !status.ok()) return status;
@@ -122,7 +124,6 @@ class Server::Impl {
     metrics_.SetWorkers(threads_.threads);
     SchedulerOptions options = config_.scheduler;
     options.num_workers = threads_.threads;
-    options.max_batch_tokens = std::max(options.max_batch_tokens, 1);
     scheduler_ = std::make_unique<Scheduler>(options, parts_.runner.get(), &metrics_);
     metrics_.SetSchedulerStats([scheduler = scheduler_.get()] { return scheduler->stats(); });
     pool_ = std::make_unique<WorkPool>(PoolThreads(threads_.threads));
