@@ -6,16 +6,15 @@
 
 namespace attendant::kernels {
 
-// panels[n_padded / 32][k][32], n_padded = PadToPanel(n), from weight[n][k] (a linear layer's [out, in]), each row
-// multiplied by scale. Columns from n on are zero. first_panel, end_panel: the part to fill, so that threads can share.
+// panels[n_padded / 32][k][32], n_padded = PadToPanel(n), from weight[n][k] (a linear layer's [out, in]). Columns from
+// n on are zero.
 struct PackArgs {
   const float* weight;  // [n, k]
   int64_t n;
   int64_t k;
-  float scale;
   float* panels;
 };
-void PackPanels(const PackArgs& args, int64_t first_panel, int64_t end_panel);
+void PackPanels(const PackArgs& args);
 
 }  // namespace attendant::kernels
 

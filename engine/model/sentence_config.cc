@@ -14,10 +14,6 @@ namespace {
 
 constexpr int64_t kMaxLength = 1'000'000;
 
-bool EndsWith(const std::string& text, const std::string& suffix) {
-  return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
-}
-
 // An absent file is no error: most of these files are optional.
 absl::StatusOr<std::optional<nlohmann::json>> ReadOptional(const std::string& path) {
   auto json = ReadJsonFile(path);
@@ -129,24 +125,29 @@ absl::Status ReadDense(const std::string& directory, SentenceConfig& sentence) {
   return absl::OkStatus();
 }
 
+// Where a module of modules.json keeps its files. A path that leaves the model directory is an error of the object.
+std::string ModuleDirectory(JsonObject& object, const std::string& model_dir) {
+  const std::string path = object.StringOr("path", "");
+  if (path.find("..") != std::string::npos || path.starts_with('/')) {
+    object.Fail(absl::StrCat("path \"", path, "\" leaves the model directory"));
+  }
+  return path.empty() ? model_dir : absl::StrCat(model_dir, "/", path);
+}
+
 // A module's type is a Python class path; its last word says what it is.
 absl::Status ReadModule(const nlohmann::json& module, const std::string& model_dir, const ModelConfig& config,
                         SentenceConfig& sentence) {
   JsonObject object(module, model_dir + "/modules.json");
   const std::string type = object.StringOr("type", "");
-  const std::string path = object.StringOr("path", "");
-  if (path.find("..") != std::string::npos || (!path.empty() && path[0] == '/')) {
-    object.Fail(absl::StrCat("path \"", path, "\" leaves the model directory"));
-  }
+  const std::string directory = ModuleDirectory(object, model_dir);
   if (!object.status().ok()) return object.status();
-  const std::string directory = path.empty() ? model_dir : absl::StrCat(model_dir, "/", path);
-  if (EndsWith(type, ".Transformer")) return ReadTransformerModule(directory, sentence);
-  if (EndsWith(type, ".Pooling")) return ReadPooling(directory + "/config.json", config, sentence);
-  if (EndsWith(type, ".Dense")) {
+  if (type.ends_with(".Transformer")) return ReadTransformerModule(directory, sentence);
+  if (type.ends_with(".Pooling")) return ReadPooling(directory + "/config.json", config, sentence);
+  if (type.ends_with(".Dense")) {
     if (sentence.normalize) return absl::UnimplementedError("modules.json: a Dense module after Normalize");
     return ReadDense(directory, sentence);
   }
-  if (EndsWith(type, ".Normalize")) {
+  if (type.ends_with(".Normalize")) {
     sentence.normalize = true;
     return absl::OkStatus();
   }
@@ -188,12 +189,10 @@ absl::StatusOr<std::string> FindTransformerDirectory(const std::string& model_di
   if (!*modules || !(*modules)->is_array()) return model_dir;
   for (const nlohmann::json& module : **modules) {
     JsonObject object(module, path);
-    const std::string directory = object.StringOr("path", "");
-    if (!EndsWith(object.StringOr("type", ""), ".Transformer") || directory.empty()) continue;
-    if (directory.find("..") != std::string::npos || directory[0] == '/') {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": path \"", directory, "\" leaves the model directory"));
-    }
-    return absl::StrCat(model_dir, "/", directory);
+    if (!object.StringOr("type", "").ends_with(".Transformer")) continue;
+    const std::string directory = ModuleDirectory(object, model_dir);
+    if (!object.status().ok()) return object.status();
+    return directory;
   }
   return model_dir;
 }

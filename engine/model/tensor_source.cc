@@ -12,15 +12,10 @@ constexpr const char* kPrefixes[] = {"", "bert.", "model.", "encoder_model."};
 
 std::string ShapeText(const std::vector<int64_t>& shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
 
-bool EndsWith(const std::string& text, const char* suffix) {
-  const size_t n = std::strlen(suffix);
-  return text.size() >= n && text.compare(text.size() - n, n, suffix) == 0;
-}
-
 // The older spelling of a LayerNorm's parameters, or "".
 std::string OldName(const std::string& name) {
-  if (EndsWith(name, "LayerNorm.weight")) return name.substr(0, name.size() - 6) + "gamma";
-  if (EndsWith(name, "LayerNorm.bias")) return name.substr(0, name.size() - 4) + "beta";
+  if (name.ends_with("LayerNorm.weight")) return name.substr(0, name.size() - 6) + "gamma";
+  if (name.ends_with("LayerNorm.bias")) return name.substr(0, name.size() - 4) + "beta";
   return "";
 }
 

@@ -94,12 +94,8 @@ class Loader {
       part.file->Release(part.weight);
       row += out;
     }
-    kernels::PackPanels({.weight = rows.data(),
-                         .n = linear.out,
-                         .k = linear.in,
-                         .scale = 1.0f,
-                         .panels = const_cast<float*>(linear.panels)},
-                        0, linear.out_padded / kernels::kPanelWidth);
+    kernels::PackPanels(
+        {.weight = rows.data(), .n = linear.out, .k = linear.in, .panels = const_cast<float*>(linear.panels)});
   }
 
   const ModelConfig& config_;

@@ -60,7 +60,6 @@ TEST(Embedder, AgreesWithSentenceTransformersOnEveryModelAndEngine) {
 }
 
 TEST(Embedder, SaysWhatTheModelIs) {
-  const ModelInfo& info = Load("dense-prompt")->info();
   const auto embedder = Load("dense-prompt");
   EXPECT_EQ(embedder->info().name, "dense-prompt");
   EXPECT_EQ(embedder->info().dimension, 10);
@@ -68,7 +67,6 @@ TEST(Embedder, SaysWhatTheModelIs) {
   EXPECT_EQ(embedder->info().max_tokens, 64);
   EXPECT_EQ(embedder->info().default_prompt_name, "query");
   EXPECT_EQ(embedder->info().fingerprint.size(), 32u);
-  (void)info;
   EXPECT_EQ(Load("concatenated-f16")->info().dimension, 240);
 }
 

@@ -44,8 +44,6 @@ class ServerProcess {
 // A directory under tests/testdata/models.
 std::string TestModel(const std::string& name);
 
-// The whole answer to an HTTP GET on this machine.
-std::string HttpGet(int port, const std::string& path);
 // The value of one series in a scrape of this port, or -1.
 double MetricValue(int port, const std::string& series);
 

@@ -31,7 +31,7 @@ struct Problem {
     weight.resize(static_cast<size_t>(c.n * c.k));
     std::normal_distribution<float> normal;
     for (float& w : weight) w = normal(random);
-    PackPanels({weight.data(), c.n, c.k, 1.0f, b.data()}, 0, PadToPanel(c.n) / kPanelWidth);
+    PackPanels({weight.data(), c.n, c.k, b.data()});
     bias.FillRandom(random);
     residual.FillRandom(random);
   }

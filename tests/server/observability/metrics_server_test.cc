@@ -1,39 +1,17 @@
 #include "server/observability/metrics_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/observability/promtool.h"
+#include "tests/testing/http_get.h"
 
 namespace attendant {
 namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// The whole answer to a GET, or "" when nobody listens.
-std::string Get(int port, const std::string& path) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
-    char buffer[4096];
-    for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0;) answer.append(buffer, static_cast<size_t>(n));
-  }
-  close(fd);
-  return answer;
-}
 
 std::string Body(const std::string& answer) {
   const size_t end = answer.find("\r\n\r\n");
@@ -45,7 +23,7 @@ TEST(MetricsServer, ServesWhatMetricsHold) {
   const auto server = MetricsServer::Start("127.0.0.1:0", metrics);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_GT((*server)->port(), 0);
-  const std::string answer = Get((*server)->port(), "/metrics");
+  const std::string answer = HttpGet((*server)->port(), "/metrics");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(answer, HasSubstr("attendant_build_info{version=\"1.2.3\"} 1"));
   EXPECT_THAT(answer, HasSubstr("process_resident_memory_bytes "));
@@ -55,8 +33,8 @@ TEST(MetricsServer, TheWholeScrapeIsClean) {
   Metrics metrics("1.2.3");
   const auto server = MetricsServer::Start("127.0.0.1:0", metrics);
   ASSERT_TRUE(server.ok()) << server.status();
-  Get((*server)->port(), "/metrics");  // the second scrape has the first one's own metrics, too
-  ExpectPromtoolClean(Body(Get((*server)->port(), "/metrics")));
+  HttpGet((*server)->port(), "/metrics");  // the second scrape has the first one's own metrics, too
+  ExpectPromtoolClean(Body(HttpGet((*server)->port(), "/metrics")));
 }
 
 TEST(MetricsServer, OtherPathsAreNotFound) {
@@ -64,7 +42,7 @@ TEST(MetricsServer, OtherPathsAreNotFound) {
   const auto server = MetricsServer::Start("127.0.0.1:0", metrics);
   ASSERT_TRUE(server.ok()) << server.status();
   for (const char* path : {"/", "/etc/passwd", "/../../etc/passwd"}) {
-    EXPECT_THAT(Get((*server)->port(), path), StartsWith("HTTP/1.1 404")) << path;
+    EXPECT_THAT(HttpGet((*server)->port(), path), StartsWith("HTTP/1.1 404")) << path;
   }
 }
 
@@ -89,7 +67,7 @@ TEST(MetricsServer, TheDestructorFreesThePort) {
   ASSERT_TRUE(server.ok()) << server.status();
   const int port = (*server)->port();
   server->reset();
-  EXPECT_EQ(Get(port, "/metrics"), "");
+  EXPECT_EQ(HttpGet(port, "/metrics"), "");
 }
 
 TEST(MetricsServer, AddressesThatAreNoneAreRefused) {
