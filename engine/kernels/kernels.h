@@ -19,6 +19,9 @@ namespace attendant::kernels {
 // accumulators, enough to hide the latency of two FMA ports.
 inline constexpr int64_t kPanelWidth = 32;
 
+// Low-precision panels hold k in whole cache lines of a row of A: what one AMX tile row or one AVX-512 load takes.
+inline constexpr int64_t kLineBytes = 64;
+
 inline constexpr int64_t PadToPanel(int64_t columns) { return (columns + kPanelWidth - 1) / kPanelWidth * kPanelWidth; }
 
 enum class Activation : int32_t {
@@ -44,6 +47,29 @@ struct GemmArgs {
   int64_t m;
   int64_t n;  // a multiple of kPanelWidth
   int64_t k;
+  Activation activation;
+};
+
+// C = activation(dequantised A * B + bias + residual), A and B of a lower precision, the sums in int32 or fp32.
+//   int8:  A is uint8, B int8:  C[r][c] = (sum - a_zeros[r] * b_sums[c]) * (a_scales[r] * b_scales[c]) + ...
+//   int16: A and B are int16:   C[r][c] = sum * (a_scales[r] * b_scales[c]) + ...; the caller keeps |sum| below 2^31
+//   bf16:  B is bf16, A bf16 or fp32 as the table's prepare_bf16 says; no scales, zeros or sums
+// An element group is what one 32-bit lane multiplies at once: 4 int8, 2 int16, 2 bf16.
+struct LowGemmArgs {
+  const void* a;       // [m, k], row stride lda; columns from the true k to the padded one are zero or meet zeros of B
+  int64_t lda;         // in bytes
+  const void* b;       // [n / 32][k / group][32][group]: packed panels (packing.h)
+  const float* a_scales;  // [m]
+  const float* a_zeros;   // [m], integers from 0 to 255
+  const float* b_scales;  // [n]
+  const float* b_sums;    // [n]: column sums of B
+  const float* bias;      // [n] or null
+  const float* residual;  // [m, n], row stride ldc, or null; may be c itself
+  float* c;               // [m, n], row stride ldc
+  int64_t ldc;            // in floats
+  int64_t m;
+  int64_t n;  // a multiple of kPanelWidth
+  int64_t k;  // in elements, zero-padded: a multiple of 64 (int8) or 32 (bf16), of 2 for int16
   Activation activation;
 };
 
@@ -83,6 +109,10 @@ struct KernelTable {
 extern "C" const KernelTable* attendant_kernels_scalar();
 extern "C" const KernelTable* attendant_kernels_avx2();
 extern "C" const KernelTable* attendant_kernels_avx512();
+
+// Matrix products of single instruction-set extensions; dispatch puts them in the place of a table's own.
+extern "C" void attendant_gemm_int8_amx(const LowGemmArgs& args);
+extern "C" void attendant_gemm_bf16_amx(const LowGemmArgs& args);  // A is bf16
 
 }  // namespace attendant::kernels
 
