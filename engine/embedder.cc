@@ -82,9 +82,6 @@ class Embedder::Impl {
 };
 
 absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
-  if (options.precision != "fp32") {
-    return absl::UnimplementedError(absl::StrCat("precision \"", options.precision, "\": only fp32 is available"));
-  }
   std::error_code error;
   if (!std::filesystem::is_directory(options.model_dir, error)) {
     return absl::NotFoundError(absl::StrCat("model directory ", options.model_dir, " does not exist"));
@@ -142,6 +139,13 @@ absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options, const s
   auto weights = LoadWeights(*file_, config, sentence.dense, std::max(1, options.load_threads));
   if (!weights.ok()) return weights.status();
   weights_ = *std::move(weights);
+  const Precision precision = options.precision == "int8"   ? Precision::kInt8
+                              : options.precision == "bf16" ? Precision::kBf16
+                                                            : Precision::kFp32;
+  auto layers = LoadLayers(*file_, config, {0, std::vector<Precision>(config.num_hidden_layers, precision)},
+                           std::max(1, options.load_threads));
+  if (!layers.ok()) return layers.status();
+  weights_->layers = *std::move(layers);
   if (options.engine == "reference") {
     auto reference = ReferenceEncoder::Load(*file_, config);
     if (!reference.ok()) return reference.status();
@@ -185,7 +189,7 @@ absl::Status Embedder::Impl::FillInfo(const EmbedderOptions& options) {
   info.normalize = sentence.normalize;
   info.prompts = sentence.prompts;
   info.default_prompt_name = sentence.default_prompt_name;
-  info.weights_bytes = weights_->storage.bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
+  info.weights_bytes = weights_->packed_bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
   info.dimension = OutputDimension(EmbedSpec{});
   return absl::OkStatus();
 }
@@ -297,7 +301,7 @@ std::vector<float> Embedder::Impl::PoolAndProject(const HiddenRows& rows, const 
     std::vector<float> projected(static_cast<size_t>(dense.linear.out_padded));
     kernels_->gemm({.a = values.data(),
                     .lda = dense.linear.in,
-                    .b = dense.linear.panels,
+                    .b = static_cast<const float*>(dense.linear.panels),
                     .bias = dense.linear.bias,
                     .residual = nullptr,
                     .c = projected.data(),

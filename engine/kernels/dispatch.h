@@ -16,8 +16,9 @@ struct KernelChoice {
   std::string reason;  // a sentence for the start-up log
 };
 
-// isa: "auto" (the ATTENDANT_ISA environment variable where set, else the best this CPU has), "scalar", "avx2" or
-// "avx512". INVALID_ARGUMENT for another name, FAILED_PRECONDITION for one that this CPU lacks.
+// isa: "auto" (the ATTENDANT_ISA environment variable where set, else the best this CPU has, measured where bf16 could
+// be done in two ways), "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16" or "amx". INVALID_ARGUMENT
+// for another name, FAILED_PRECONDITION for one that this CPU lacks.
 absl::StatusOr<KernelChoice> ChooseKernels(std::string_view isa);
 
 // Every table this CPU can run, the best first. For tests and benchmarks.

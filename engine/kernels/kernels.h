@@ -53,12 +53,12 @@ struct GemmArgs {
 // C = activation(dequantised A * B + bias + residual), A and B of a lower precision, the sums in int32 or fp32.
 //   int8:  A is uint8, B int8:  C[r][c] = (sum - a_zeros[r] * b_sums[c]) * (a_scales[r] * b_scales[c]) + ...
 //   int16: A and B are int16:   C[r][c] = sum * (a_scales[r] * b_scales[c]) + ...; the caller keeps |sum| below 2^31
-//   bf16:  B is bf16, A bf16 or fp32 as the table's prepare_bf16 says; no scales, zeros or sums
+//   bf16:  B is bf16, A bf16 or fp32 as the table's convert_bf16 says; no scales, zeros or sums
 // An element group is what one 32-bit lane multiplies at once: 4 int8, 2 int16, 2 bf16.
 struct LowGemmArgs {
-  const void* a;       // [m, k], row stride lda; columns from the true k to the padded one are zero or meet zeros of B
-  int64_t lda;         // in bytes
-  const void* b;       // [n / 32][k / group][32][group]: packed panels (packing.h)
+  const void* a;  // [m, k], row stride lda; columns from the true k to the padded one are zero or meet zeros of B
+  int64_t lda;    // in bytes
+  const void* b;  // [n / 32][k / group][32][group]: packed panels (packing.h)
   const float* a_scales;  // [m]
   const float* a_zeros;   // [m], integers from 0 to 255
   const float* b_scales;  // [n]
@@ -71,6 +71,65 @@ struct LowGemmArgs {
   int64_t n;  // a multiple of kPanelWidth
   int64_t k;  // in elements, zero-padded: a multiple of 64 (int8) or 32 (bf16), of 2 for int16
   Activation activation;
+};
+
+// Rows of fp32 activations into the A of a low-precision product. `out` of a row: n_padded elements, those from n on
+// zero. uint8: x * factors = scales * (out - zeros); int16: x = scales * out, |out| <= limit; bf16: rounded, no scales.
+struct QuantizeArgs {
+  const float* x;        // [m, n], row stride `stride`; uint8 and bf16 want n to be a multiple of 16
+  int64_t stride;        // in floats
+  const float* factors;  // [n] or null; uint8 only
+  int64_t m;
+  int64_t n;
+  void* out;           // [m, n_padded]
+  int64_t out_stride;  // in bytes
+  int64_t n_padded;    // a multiple of 16
+  float* scales;       // [m]
+  float* zeros;        // [m]; uint8 only
+  float limit;         // int16 only
+};
+
+// Up to kPanelWidth rows become the columns of a panel: transposed[column][row] = source[row][column]. All kPanelWidth
+// columns are written, zero from `rows` on.
+struct TransposeArgs {
+  const float* source;
+  int64_t source_stride;
+  int64_t rows;
+  int64_t columns;
+  float* transposed;
+  int64_t transposed_stride;
+};
+
+inline constexpr int64_t kMaxInt16HeadDim = 512;
+
+// One head's keys or values into the B of an int16 product, |element| <= limit.
+//   keys:   panels[tokens / 32][features_padded / 2][32 tokens][2], scales per token
+//   values: panels[features / 32][(tokens + 1) / 2][32 features][2], scales per feature
+// Scales are written for whole panels. Tokens and features beyond the true ones are zero.
+struct PackInt16Args {
+  const float* x;  // [tokens, features], row stride `stride`
+  int64_t stride;
+  int64_t tokens;
+  int64_t features;         // at most kMaxInt16HeadDim
+  int64_t features_padded;  // a multiple of kPanelWidth
+  int16_t* panels;
+  float* scales;
+  float limit;
+};
+
+// What softmax_int16 makes of the largest score of a row.
+inline constexpr float kProbabilityOne = 8192.0f;
+
+// As softmax, to 3e-6, and beside it probabilities = round(kProbabilityOne * exp(scores - max)), zero up to the next
+// multiple of 16 columns.
+struct SoftmaxInt16Args {
+  float* scores;  // [m, n], row stride `stride`
+  int64_t stride;
+  int64_t m;
+  int64_t n;
+  float* inverse_sums;     // [m]
+  int16_t* probabilities;  // [m, n], row stride `probability_stride`
+  int64_t probability_stride;
 };
 
 struct LayerNormArgs {
@@ -101,16 +160,31 @@ struct KernelTable {
   // x = activation(x) over n floats, n a multiple of 16.
   void (*activate)(float* x, int64_t n, Activation activation);
 
-  // transposed[column][row] = source[row][column]: rows x columns, strides in floats. Packs keys into panels.
-  void (*transpose)(const float* source, int64_t source_stride, int64_t rows, int64_t columns, float* transposed,
-                    int64_t transposed_stride);
+  void (*transpose)(const TransposeArgs& args);
+
+  void (*gemm_int8)(const LowGemmArgs& args);
+  void (*gemm_int16)(const LowGemmArgs& args);
+  void (*gemm_bf16)(const LowGemmArgs& args);
+  // Makes the A of gemm_bf16; null: gemm_bf16 takes fp32 rows as they are.
+  void (*convert_bf16)(const QuantizeArgs& args);
+  void (*quantize_uint8)(const QuantizeArgs& args);
+  void (*quantize_int16)(const QuantizeArgs& args);
+  void (*pack_int16_keys)(const PackInt16Args& args);
+  void (*pack_int16_values)(const PackInt16Args& args);
+  void (*softmax_int16)(const SoftmaxInt16Args& args);
 };
 
 extern "C" const KernelTable* attendant_kernels_scalar();
 extern "C" const KernelTable* attendant_kernels_avx2();
 extern "C" const KernelTable* attendant_kernels_avx512();
 
-// Matrix products of single instruction-set extensions; dispatch puts them in the place of a table's own.
+// Kernels of single instruction-set extensions; dispatch puts them in the place of a table's own.
+extern "C" void attendant_gemm_int8_avxvnni(const LowGemmArgs& args);
+extern "C" void attendant_gemm_int16_avxvnni(const LowGemmArgs& args);
+extern "C" void attendant_gemm_int8_avx512vnni(const LowGemmArgs& args);
+extern "C" void attendant_gemm_int16_avx512vnni(const LowGemmArgs& args);
+extern "C" void attendant_gemm_bf16_avx512bf16(const LowGemmArgs& args);  // A is bf16
+extern "C" void attendant_convert_bf16_avx512(const QuantizeArgs& args);
 extern "C" void attendant_gemm_int8_amx(const LowGemmArgs& args);
 extern "C" void attendant_gemm_bf16_amx(const LowGemmArgs& args);  // A is bf16
 

@@ -1,6 +1,6 @@
 #include "engine/kernels/simd_avx512.h"
 // The order matters: the kernels are written over the V16 of the header above.
-#include "engine/kernels/fp32_kernels.inc"
+#include "engine/kernels/table.inc"
 
 namespace attendant::kernels {
 

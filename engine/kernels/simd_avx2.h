@@ -62,6 +62,83 @@ inline void StoreMasked(Mask16 m, float* p, V16 v) {
   _mm256_maskstore_ps(p + 8, m.hi, v.hi);
 }
 
+// Lanes folded in the scalar twin's tree.
+inline float Sum(V16 v) {
+  const __m256 by8 = _mm256_add_ps(v.lo, v.hi);
+  const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+  const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+  return _mm_cvtss_f32(_mm_add_ss(by2, _mm_movehdup_ps(by2)));
+}
+inline float Maximum(V16 v) {
+  const __m256 by8 = _mm256_max_ps(v.lo, v.hi);
+  const __m128 by4 = _mm_max_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+  const __m128 by2 = _mm_max_ps(by4, _mm_movehl_ps(by4, by4));
+  return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
+}
+
+// Rounded to the nearest integer (ties to even); the caller keeps the values within the target's range.
+inline void StoreInt16(int16_t* p, V16 v) {
+  const __m256i packed = _mm256_packs_epi32(_mm256_cvtps_epi32(v.lo), _mm256_cvtps_epi32(v.hi));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
+}
+inline void StoreUint8(uint8_t* p, V16 v) {
+  const __m256i packed = _mm256_packs_epi32(_mm256_cvtps_epi32(v.lo), _mm256_cvtps_epi32(v.hi));
+  const __m256i ordered = _mm256_permute4x64_epi64(packed, 0xD8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+}
+inline __m256i Int16PairsHalf(__m256 even, __m256 odd) {
+  return _mm256_blend_epi16(_mm256_slli_epi32(_mm256_cvtps_epi32(odd), 16), _mm256_cvtps_epi32(even), 0x55);
+}
+// Sixteen pairs (even[i], odd[i]) of int16.
+inline void StoreInt16Pairs(void* p, V16 even, V16 odd) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), Int16PairsHalf(even.lo, odd.lo));
+  _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, Int16PairsHalf(even.hi, odd.hi));
+}
+inline __m256i Bf16Half(__m256 v) {
+  const __m256i bits = _mm256_castps_si256(v);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+  const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+  return _mm256_srli_epi32(_mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7FC00000), nan), 16);
+}
+// To the nearest bf16, ties to even; NaN stays NaN.
+inline void StoreBf16(uint16_t* p, V16 v) {
+  const __m256i packed = _mm256_packus_epi32(Bf16Half(v.lo), Bf16Half(v.hi));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
+}
+
+inline void Transpose8(const float* from, int64_t from_stride, int64_t rows, float* to, int64_t to_stride) {
+  __m256 a[8], b[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) a[i] = i < rows ? _mm256_loadu_ps(from + i * from_stride) : _mm256_setzero_ps();
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+    a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xEE);
+    a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+    a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xEE);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    _mm256_storeu_ps(to + c * to_stride, _mm256_permute2f128_ps(a[c], a[4 + c], 0x20));
+    _mm256_storeu_ps(to + (c + 4) * to_stride, _mm256_permute2f128_ps(a[c], a[4 + c], 0x31));
+  }
+}
+// to[column * to_stride + row] = from[row * from_stride + column] for 16 x 16; rows from `rows` on count as zero.
+inline void Transpose16(const float* from, int64_t from_stride, int64_t rows, float* to, int64_t to_stride) {
+  for (int64_t r = 0; r < 16; r += 8) {
+    for (int64_t c = 0; c < 16; c += 8) {
+      Transpose8(from + r * from_stride + c, from_stride, rows - r, to + c * to_stride + r, to_stride);
+    }
+  }
+}
+
 // The vector that the GEMM's inner loop works on: single registers, because the compiler spills accumulators in pairs.
 using Native = __m256;
 constexpr int kNativeLanes = 8;
@@ -70,6 +147,37 @@ inline Native NativeLoad(const float* p) { return _mm256_loadu_ps(p); }
 inline Native NativeSet(float x) { return _mm256_set1_ps(x); }
 inline Native NativeFma(Native a, Native b, Native c) { return _mm256_fmadd_ps(a, b, c); }
 inline V16 Join(const Native* natives) { return {natives[0], natives[1]}; }
+
+// The same for 32-bit lanes of element groups (low_gemm.inc).
+using NativeInt = __m256i;
+inline NativeInt NativeIntZero() { return _mm256_setzero_si256(); }
+inline NativeInt NativeIntLoad(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline NativeInt NativeIntSet(int32_t x) { return _mm256_set1_epi32(x); }
+inline V16 JoinInt(const NativeInt* natives) {
+  return {_mm256_cvtepi32_ps(natives[0]), _mm256_cvtepi32_ps(natives[1])};
+}
+
+// Sums of element groups without VNNI: bytes are widened to int16, whose products cannot overflow.
+struct PlainInt8 {
+  struct Pair {
+    __m256i even, odd;
+  };
+  using A = Pair;
+  using B = Pair;
+  static A SpreadA(NativeInt a) { return {_mm256_and_si256(a, _mm256_set1_epi16(0xFF)), _mm256_srli_epi16(a, 8)}; }
+  static B SpreadB(NativeInt b) { return {_mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8), _mm256_srai_epi16(b, 8)}; }
+  static NativeInt Dot(A a, B b, NativeInt sum) {
+    return _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_madd_epi16(a.even, b.even), _mm256_madd_epi16(a.odd, b.odd)));
+  }
+};
+inline NativeInt PlainDotInt16(NativeInt a, NativeInt b, NativeInt sum) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+}
+// The lower and the upper bf16 of each lane as floats.
+inline Native LowerBf16(NativeInt b) { return _mm256_castsi256_ps(_mm256_slli_epi32(b, 16)); }
+inline Native UpperBf16(NativeInt b) {
+  return _mm256_castsi256_ps(_mm256_and_si256(b, _mm256_set1_epi32(static_cast<int>(0xFFFF0000u))));
+}
 
 }  // namespace
 }  // namespace attendant::kernels

@@ -93,6 +93,52 @@ inline void StoreMasked(const Mask16& m, float* p, const V16& v) {
   }
 }
 
+// Lanes folded in a fixed tree: 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half.
+inline float Sum(V16 v) {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v.lane[i] = v.lane[i] + v.lane[i + half];
+  }
+  return v.lane[0];
+}
+inline float Maximum(V16 v) {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v.lane[i] = v.lane[i] > v.lane[i + half] ? v.lane[i] : v.lane[i + half];
+  }
+  return v.lane[0];
+}
+
+// Rounded to the nearest integer (ties to even); the caller keeps the values within the target's range.
+inline void StoreUint8(uint8_t* p, const V16& v) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<uint8_t>(__builtin_rintf(v.lane[i]));
+}
+inline void StoreInt16(int16_t* p, const V16& v) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<int16_t>(__builtin_rintf(v.lane[i]));
+}
+// Sixteen pairs (even[i], odd[i]) of int16.
+inline void StoreInt16Pairs(void* p, const V16& even, const V16& odd) {
+  for (int i = 0; i < 16; ++i) {
+    const int16_t pair[2] = {static_cast<int16_t>(__builtin_rintf(even.lane[i])),
+                             static_cast<int16_t>(__builtin_rintf(odd.lane[i]))};
+    std::memcpy(static_cast<char*>(p) + i * sizeof(pair), pair, sizeof(pair));
+  }
+}
+// To the nearest bf16, ties to even; NaN stays NaN.
+inline void StoreBf16(uint16_t* p, const V16& v) {
+  for (int i = 0; i < 16; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, &v.lane[i], sizeof(bits));
+    bits = v.lane[i] != v.lane[i] ? 0x7FC00000u : bits + ((bits >> 16 & 1) + 0x7FFF);
+    p[i] = static_cast<uint16_t>(bits >> 16);
+  }
+}
+
+// to[column * to_stride + row] = from[row * from_stride + column] for 16 x 16; rows from `rows` on count as zero.
+inline void Transpose16(const float* from, int64_t from_stride, int64_t rows, float* to, int64_t to_stride) {
+  for (int64_t r = 0; r < 16; ++r) {
+    for (int64_t c = 0; c < 16; ++c) to[c * to_stride + r] = r < rows ? from[r * from_stride + c] : 0.0f;
+  }
+}
+
 // The vector that the GEMM's inner loop works on.
 using Native = V16;
 constexpr int kNativeLanes = 16;
@@ -101,6 +147,71 @@ inline Native NativeLoad(const float* p) { return Load(p); }
 inline Native NativeSet(float x) { return Set(x); }
 inline Native NativeFma(const Native& a, const Native& b, const Native& c) { return Fma(a, b, c); }
 inline V16 Join(const Native* natives) { return natives[0]; }
+
+// The same for 32-bit lanes of element groups (low_gemm.inc).
+struct NativeInt {
+  int32_t lane[16];
+};
+inline NativeInt NativeIntSet(int32_t x) {
+  NativeInt r;
+  for (int32_t& lane : r.lane) lane = x;
+  return r;
+}
+inline NativeInt NativeIntZero() { return NativeIntSet(0); }
+inline NativeInt NativeIntLoad(const void* p) {
+  NativeInt r;
+  std::memcpy(r.lane, p, sizeof(r.lane));
+  return r;
+}
+inline V16 JoinInt(const NativeInt* natives) {
+  return ForLanes([&](int i) { return static_cast<float>(natives[0].lane[i]); });
+}
+
+// Sums of element groups.
+struct PlainInt8 {
+  using A = NativeInt;
+  using B = NativeInt;
+  static const A& SpreadA(const NativeInt& a) { return a; }
+  static const B& SpreadB(const NativeInt& b) { return b; }
+  static NativeInt Dot(const A& a, const B& b, const NativeInt& sum) {
+    NativeInt r;
+    for (int i = 0; i < 16; ++i) {
+      uint8_t x[4];
+      int8_t y[4];
+      std::memcpy(x, &a.lane[i], 4);
+      std::memcpy(y, &b.lane[i], 4);
+      r.lane[i] = sum.lane[i] + (x[0] * y[0] + x[1] * y[1] + x[2] * y[2] + x[3] * y[3]);
+    }
+    return r;
+  }
+};
+inline NativeInt PlainDotInt16(const NativeInt& a, const NativeInt& b, const NativeInt& sum) {
+  NativeInt r;
+  for (int i = 0; i < 16; ++i) {
+    int16_t x[2], y[2];
+    std::memcpy(x, &a.lane[i], 4);
+    std::memcpy(y, &b.lane[i], 4);
+    r.lane[i] = sum.lane[i] + (x[0] * y[0] + x[1] * y[1]);
+  }
+  return r;
+}
+// The lower and the upper bf16 of each lane as floats.
+inline Native LowerBf16(const NativeInt& b) {
+  return ForLanes([&](int i) {
+    const uint32_t bits = static_cast<uint32_t>(b.lane[i]) << 16;
+    float f;
+    std::memcpy(&f, &bits, sizeof(f));
+    return f;
+  });
+}
+inline Native UpperBf16(const NativeInt& b) {
+  return ForLanes([&](int i) {
+    const uint32_t bits = static_cast<uint32_t>(b.lane[i]) & 0xFFFF0000u;
+    float f;
+    std::memcpy(&f, &bits, sizeof(f));
+    return f;
+  });
+}
 
 }  // namespace
 }  // namespace attendant::kernels

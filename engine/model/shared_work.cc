@@ -10,22 +10,47 @@ constexpr int64_t kGemmParts = 12;
 // Rows worth another thread's attention: some microseconds of work.
 constexpr int64_t kLayerNormRows = 24;
 
+// Calls body(first, columns) for the columns of n that each part takes.
+void ForColumns(int64_t n, Team& team, absl::FunctionRef<void(int64_t first, int64_t columns)> body) {
+  const int64_t panels = n / kernels::kPanelWidth;
+  const int64_t parts = std::min(panels, kGemmParts);
+  team.ParallelFor(static_cast<int>(parts), [&](int part, int) {
+    const int64_t first = panels * part / parts * kernels::kPanelWidth;
+    body(first, panels * (part + 1) / parts * kernels::kPanelWidth - first);
+  });
+}
+
+// What both argument structs call by the same names.
+template <typename Args>
+Args ColumnsOf(const Args& args, int64_t first, int64_t columns) {
+  Args share = args;
+  if (share.bias != nullptr) share.bias += first;
+  if (share.residual != nullptr) share.residual += first;
+  share.c += first;
+  share.n = columns;
+  return share;
+}
+
 }  // namespace
 
 void SharedGemm(const kernels::KernelTable& kernels, const kernels::GemmArgs& args, Team* team) {
   if (team == nullptr) return kernels.gemm(args);
-  const int64_t panels = args.n / kernels::kPanelWidth;
-  const int64_t parts = std::min(panels, kGemmParts);
-  team->ParallelFor(static_cast<int>(parts), [&](int part, int) {
-    const int64_t first = panels * part / parts * kernels::kPanelWidth;
-    const int64_t end = panels * (part + 1) / parts * kernels::kPanelWidth;
-    kernels::GemmArgs share = args;
+  ForColumns(args.n, *team, [&](int64_t first, int64_t columns) {
+    kernels::GemmArgs share = ColumnsOf(args, first, columns);
     share.b += first * args.k;
-    if (share.bias != nullptr) share.bias += first;
-    if (share.residual != nullptr) share.residual += first;
-    share.c += first;
-    share.n = end - first;
     kernels.gemm(share);
+  });
+}
+
+void SharedLowGemm(void (*gemm)(const kernels::LowGemmArgs& args), const kernels::LowGemmArgs& args,
+                   int64_t column_bytes, Team* team) {
+  if (team == nullptr) return gemm(args);
+  ForColumns(args.n, *team, [&](int64_t first, int64_t columns) {
+    kernels::LowGemmArgs share = ColumnsOf(args, first, columns);
+    share.b = static_cast<const char*>(args.b) + first * column_bytes;
+    if (share.b_scales != nullptr) share.b_scales += first;
+    if (share.b_sums != nullptr) share.b_sums += first;
+    gemm(share);
   });
 }
 

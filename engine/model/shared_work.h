@@ -10,6 +10,9 @@ namespace attendant {
 
 // team may be null: then the kernel is simply called.
 void SharedGemm(const kernels::KernelTable& kernels, const kernels::GemmArgs& args, Team* team);
+// column_bytes: of one column of B.
+void SharedLowGemm(void (*gemm)(const kernels::LowGemmArgs& args), const kernels::LowGemmArgs& args,
+                   int64_t column_bytes, Team* team);
 void SharedLayerNorm(const kernels::KernelTable& kernels, const kernels::LayerNormArgs& args, Team* team);
 
 }  // namespace attendant

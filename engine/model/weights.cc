@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "engine/kernels/packing.h"
 #include "engine/model/tensor_source.h"
 
 namespace attendant {
@@ -17,7 +16,8 @@ namespace {
 // Loading in three passes: check every tensor and plan the storage; allocate once; fill in parallel.
 class Loader {
  public:
-  Loader(const ModelConfig& config, Weights& weights) : config_(config), weights_(weights) {}
+  // What is added from here on lives in `storage`.
+  void Into(Buffer& storage) { storages_.push_back({&storage, 0}); }
 
   // One or more tensors stacked along their rows into one Linear.
   struct Part {
@@ -27,33 +27,34 @@ class Loader {
     float scale;
   };
 
-  void AddLinear(Linear& linear, int64_t in, std::vector<Part> parts) {
-    linear.in = in;
-    for (const Part& part : parts) linear.out += part.weight.shape.empty() ? 0 : part.weight.shape[0];
-    linear.out_padded = kernels::PadToPanel(linear.out);
-    Reserve(linear.panels, linear.out_padded * in);
-    Reserve(linear.bias, linear.out_padded);
+  void AddLinear(Linear& linear, int64_t in, Precision precision, std::vector<Part> parts) {
+    int64_t out = 0;
+    for (const Part& part : parts) out += part.weight.shape.empty() ? 0 : part.weight.shape[0];
+    linear.Shape(in, out, precision);
+    Reserve(linear.panels, linear.panels_bytes());
+    Reserve(linear.bias, linear.out_padded * kFloat);
+    if (precision == Precision::kInt8) {
+      Reserve(linear.scales, linear.out_padded * kFloat);
+      Reserve(linear.sums, linear.out_padded * kFloat);
+    }
     jobs_.push_back([&linear, parts = std::move(parts)] { FillLinear(linear, parts); });
   }
 
   void AddVector(const float*& target, const TensorView& tensor) {
     const int64_t count = Count(tensor);
-    Reserve(target, count);
+    Reserve(target, count * kFloat);
     jobs_.push_back([&target, tensor, count] { ReadFloats(tensor, 0, count, const_cast<float*>(target)); });
   }
 
-  void AddSinusoidalPositions() {
-    const int64_t positions = config_.max_position_embeddings;
-    const int64_t width = config_.hidden_size;
-    Reserve(weights_.embeddings.position, positions * width);
-    jobs_.push_back([this, positions, width] {
-      FillSinusoidalPositions(positions, width, const_cast<float*>(weights_.embeddings.position));
-    });
+  void AddSinusoidalPositions(const float*& target, int64_t positions, int64_t width) {
+    Reserve(target, positions * width * kFloat);
+    jobs_.push_back(
+        [&target, positions, width] { FillSinusoidalPositions(positions, width, const_cast<float*>(target)); });
   }
 
   void Fill(int num_threads) {
-    weights_.storage = Buffer(total_floats_);
-    for (const auto& [target, offset] : reservations_) *target = weights_.storage.data() + offset;
+    for (const Storage& storage : storages_) *storage.buffer = Buffer(storage.bytes / kFloat);
+    for (const Reservation& reservation : reservations_) reservation.point(*storages_[reservation.storage].buffer);
     std::atomic<size_t> next{0};
     const auto work = [this, &next] {
       for (size_t i = next++; i < jobs_.size(); i = next++) jobs_[i]();
@@ -72,9 +73,14 @@ class Loader {
   }
 
   // Cache-line aligned within the storage; the address is known once the storage is allocated.
-  void Reserve(const float*& target, int64_t count) {
-    reservations_.emplace_back(&target, total_floats_);
-    total_floats_ += (count + 15) / 16 * 16;
+  template <typename T>
+  void Reserve(const T*& target, int64_t bytes) {
+    const int64_t offset = storages_.back().bytes;
+    reservations_.push_back({storages_.size() - 1, [&target, offset](const Buffer& buffer) {
+                               target =
+                                   reinterpret_cast<const T*>(reinterpret_cast<const char*>(buffer.data()) + offset);
+                             }});
+    storages_.back().bytes += (bytes + kernels::kLineBytes - 1) / kernels::kLineBytes * kernels::kLineBytes;
   }
 
   static void FillLinear(const Linear& linear, const std::vector<Part>& parts) {
@@ -94,14 +100,21 @@ class Loader {
       part.file->Release(part.weight);
       row += out;
     }
-    kernels::PackPanels(
-        {.weight = rows.data(), .n = linear.out, .k = linear.in, .panels = const_cast<float*>(linear.panels)});
+    linear.Pack(rows.data());
   }
 
-  const ModelConfig& config_;
-  Weights& weights_;
-  int64_t total_floats_ = 0;
-  std::vector<std::pair<const float**, int64_t>> reservations_;
+  static constexpr int64_t kFloat = sizeof(float);
+
+  struct Storage {
+    Buffer* buffer;
+    int64_t bytes;
+  };
+  struct Reservation {
+    size_t storage;
+    std::function<void(const Buffer&)> point;
+  };
+  std::vector<Storage> storages_;
+  std::vector<Reservation> reservations_;
   std::vector<std::function<void()>> jobs_;
 };
 
@@ -111,27 +124,25 @@ class BertReader {
   BertReader(const SafetensorsFile& file, const ModelConfig& config, Loader& loader)
       : config_(config), source_(file, "embeddings.word_embeddings.weight"), loader_(loader) {}
 
-  absl::Status Read(Weights& weights) {
+  absl::Status status() const { return source_.status(); }
+
+  void ReadEmbeddings(EmbeddingWeights& embeddings) {
     const int64_t hidden = config_.hidden_size;
-    EmbeddingWeights& embeddings = weights.embeddings;
     embeddings.word = source_.Require("embeddings.word_embeddings.weight", {config_.vocab_size, hidden});
     AddTensor(embeddings.token_type, "embeddings.token_type_embeddings.weight", {config_.type_vocab_size, hidden});
     if (config_.positions == PositionKind::kLearned) {
       AddTensor(embeddings.position, "embeddings.position_embeddings.weight",
                 {config_.max_position_embeddings, hidden});
     } else {
-      loader_.AddSinusoidalPositions();
+      loader_.AddSinusoidalPositions(embeddings.position, config_.max_position_embeddings, hidden);
     }
     AddNorm(embeddings.norm, "embeddings.LayerNorm");
-    weights.layers.resize(static_cast<size_t>(config_.num_hidden_layers));
-    for (int32_t i = 0; i < config_.num_hidden_layers && source_.status().ok(); ++i) {
-      ReadLayer(absl::StrCat("encoder.layer.", i, "."), weights.layers[static_cast<size_t>(i)]);
-    }
-    return source_.status();
   }
 
- private:
-  void ReadLayer(const std::string& name, LayerWeights& layer) {
+  void ReadLayer(int32_t index, Precision precision, LayerWeights& layer) {
+    const std::string name = absl::StrCat("encoder.layer.", index, ".");
+    layer.precision = precision;
+    loader_.Into(layer.storage);
     const int64_t hidden = config_.hidden_size;
     const int64_t intermediate = config_.intermediate_size;
     // softmax(Q K^T / sqrt(d)): the factor goes into the query projection, once, instead of into every score.
@@ -139,14 +150,16 @@ class BertReader {
     std::vector<Loader::Part> qkv = {Part(name + "attention.self.query", hidden, hidden, scale),
                                      Part(name + "attention.self.key", hidden, hidden),
                                      Part(name + "attention.self.value", hidden, hidden)};
-    loader_.AddLinear(layer.query_key_value, hidden, std::move(qkv));
-    loader_.AddLinear(layer.attention_output, hidden, {Part(name + "attention.output.dense", hidden, hidden)});
+    loader_.AddLinear(layer.query_key_value, hidden, precision, std::move(qkv));
+    loader_.AddLinear(layer.attention_output, hidden, precision,
+                      {Part(name + "attention.output.dense", hidden, hidden)});
     AddNorm(layer.attention_norm, name + "attention.output.LayerNorm");
-    loader_.AddLinear(layer.intermediate, hidden, {Part(name + "intermediate.dense", intermediate, hidden)});
-    loader_.AddLinear(layer.output, intermediate, {Part(name + "output.dense", hidden, intermediate)});
+    loader_.AddLinear(layer.intermediate, hidden, precision, {Part(name + "intermediate.dense", intermediate, hidden)});
+    loader_.AddLinear(layer.output, intermediate, precision, {Part(name + "output.dense", hidden, intermediate)});
     AddNorm(layer.output_norm, name + "output.LayerNorm");
   }
 
+ private:
   Loader::Part Part(const std::string& name, int64_t out, int64_t in, float scale = 1.0f) {
     return {&source_.file(), source_.Require(name + ".weight", {out, in}), source_.Require(name + ".bias", {out}),
             scale};
@@ -181,9 +194,11 @@ void FillSinusoidalPositions(int64_t positions, int64_t width, float* out) {
 absl::StatusOr<std::unique_ptr<Weights>> LoadWeights(const SafetensorsFile& file, const ModelConfig& config,
                                                      const std::vector<DenseConfig>& dense, int num_threads) {
   auto weights = std::make_unique<Weights>();
-  Loader loader(config, *weights);
+  Loader loader;
+  loader.Into(weights->storage);
   BertReader reader(file, config, loader);
-  if (const absl::Status status = reader.Read(*weights); !status.ok()) return status;
+  reader.ReadEmbeddings(weights->embeddings);
+  if (!reader.status().ok()) return reader.status();
   // Dense modules have files of their own, needed only until they are packed.
   std::vector<std::unique_ptr<SafetensorsFile>> dense_files;
   weights->dense.resize(dense.size());
@@ -196,11 +211,30 @@ absl::StatusOr<std::unique_ptr<Weights>> LoadWeights(const SafetensorsFile& file
     if (dense[i].bias) part.bias = source.Require("linear.bias", {dense[i].out_features});
     if (!source.status().ok()) return source.status();
     weights->dense[i].activation = dense[i].activation;
-    loader.AddLinear(weights->dense[i].linear, dense[i].in_features, {part});
+    loader.AddLinear(weights->dense[i].linear, dense[i].in_features, Precision::kFp32, {part});
     dense_files.push_back(*std::move(dense_file));
   }
   loader.Fill(num_threads);
   return weights;
+}
+
+absl::StatusOr<std::vector<LayerWeights>> LoadLayers(const SafetensorsFile& file, const ModelConfig& config,
+                                                     const LayerRange& range, int num_threads) {
+  std::vector<LayerWeights> layers(range.precisions.size());
+  Loader loader;
+  BertReader reader(file, config, loader);
+  for (size_t i = 0; i < layers.size() && reader.status().ok(); ++i) {
+    reader.ReadLayer(range.first + static_cast<int32_t>(i), range.precisions[i], layers[i]);
+  }
+  if (!reader.status().ok()) return reader.status();
+  loader.Fill(num_threads);
+  return layers;
+}
+
+int64_t Weights::packed_bytes() const {
+  int64_t bytes = storage.bytes();
+  for (const LayerWeights& layer : layers) bytes += layer.storage.bytes();
+  return bytes;
 }
 
 }  // namespace attendant

@@ -1,6 +1,6 @@
 // The model's parameters as the encoder reads them: shape-checked and packed once, at load, for the GEMM kernels.
 //
-// Thread-safety: immutable after LoadWeights. Views point into Weights::storage or into the safetensors file, which
+// Thread-safety: immutable after loading. Views point into the storage beside them or into the safetensors file, which
 // must outlive it (the word embedding table stays memory-mapped as it is).
 #ifndef ATTENDANT_ENGINE_MODEL_WEIGHTS_H_
 #define ATTENDANT_ENGINE_MODEL_WEIGHTS_H_
@@ -11,19 +11,11 @@
 
 #include "absl/status/statusor.h"
 #include "engine/model/buffer.h"
+#include "engine/model/linear.h"
 #include "engine/model/model_config.h"
 #include "engine/model/safetensors.h"
 
 namespace attendant {
-
-// y = W x + b. out_padded = PadToPanel(out).
-struct Linear {
-  int64_t in = 0;
-  int64_t out = 0;
-  int64_t out_padded = 0;
-  const float* panels = nullptr;  // [out_padded / 32][in][32]
-  const float* bias = nullptr;    // [out_padded]
-};
 
 struct LayerNormWeights {
   const float* gamma = nullptr;  // [hidden_size]
@@ -31,6 +23,7 @@ struct LayerNormWeights {
 };
 
 struct LayerWeights {
+  Precision precision = Precision::kFp32;  // of its linear layers; below fp32 the attention is int16
   // query, key and value side by side: out = 3 * hidden_size. The query part carries the factor 1 / sqrt(head_dim).
   Linear query_key_value;
   Linear attention_output;
@@ -38,6 +31,7 @@ struct LayerWeights {
   Linear intermediate;
   Linear output;
   LayerNormWeights output_norm;
+  Buffer storage;
 };
 
 struct EmbeddingWeights {
@@ -56,13 +50,23 @@ struct Weights {
   EmbeddingWeights embeddings;
   std::vector<LayerWeights> layers;
   std::vector<DenseWeights> dense;
-  Buffer storage;
+  Buffer storage;  // of all but the layers
+
+  int64_t packed_bytes() const;
 };
 
-// file: the model's; must outlive the result. num_threads pack in parallel. INVALID_ARGUMENT names file, tensor,
-// expected and found.
+// The model's embeddings and Dense modules, in fp32, without layers. file: the model's; must outlive the result.
+// num_threads pack in parallel. INVALID_ARGUMENT names file, tensor, expected and found.
 absl::StatusOr<std::unique_ptr<Weights>> LoadWeights(const SafetensorsFile& file, const ModelConfig& config,
                                                      const std::vector<DenseConfig>& dense, int num_threads);
+
+// Layers [first, first + precisions.size()) of the model.
+struct LayerRange {
+  int32_t first;
+  std::vector<Precision> precisions;
+};
+absl::StatusOr<std::vector<LayerWeights>> LoadLayers(const SafetensorsFile& file, const ModelConfig& config,
+                                                     const LayerRange& range, int num_threads);
 
 // PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(same), d = width. Vaswani et al., 2017, section 3.5.
 // out: [positions, width].

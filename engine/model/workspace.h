@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/model/buffer.h"
+#include "engine/model/linear.h"
 #include "engine/model/model_config.h"
 #include "engine/model/packed_batch.h"
 #include "engine/team.h"
@@ -18,13 +19,20 @@ inline constexpr int32_t kQueryBlock = 24;
 // Rows that go through both halves of the feed forward before the next: their intermediate activations stay in L2.
 inline constexpr int32_t kFeedForwardRows = 120;
 
-// What one thread needs to attend with one head.
+// What one thread needs to attend with one head, in fp32 or in int16.
 struct HeadScratch {
-  Buffer keys;          // transposed: [scores_stride / 32][head_dim][32]
-  Buffer values;        // [head_dim_padded / 32][max_tokens][32]
+  Buffer keys;          // transposed: fp32 [scores_stride / 32][head_dim][32]; int16 as kernels::PackInt16Args says
+  Buffer values;        // fp32 [head_dim_padded / 32][max_tokens][32]; int16 as kernels::PackInt16Args says
   Buffer scores;        // [kQueryBlock, scores_stride]
   Buffer head_context;  // [kQueryBlock, head_dim_padded], for head sizes that are no multiple of the panel width
   float inverse_sums[kQueryBlock];
+
+  // int16 only.
+  Buffer query;          // int16 [kQueryBlock, head_dim_padded]
+  Buffer probabilities;  // int16 [kQueryBlock, scores_stride]
+  Buffer key_scales;     // [scores_stride]
+  Buffer value_scales;   // [head_dim_padded]
+  float query_scales[kQueryBlock];
 };
 
 class Workspace {
@@ -44,6 +52,9 @@ class Workspace {
   Buffer qkv;            // [max_tokens, qkv_stride]: query, key, value
   Buffer context;        // [max_tokens, hidden_stride]
   Buffer intermediate;   // [kFeedForwardRows, intermediate_stride]
+  // The A of the low-precision products.
+  Operand hidden_operand;        // max_tokens rows of hidden_size
+  Operand intermediate_operand;  // kFeedForwardRows rows of intermediate_size
   // One per member of a team; memory of members who never come is never touched.
   std::vector<HeadScratch> head_scratch;
 };

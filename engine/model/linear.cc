@@ -1,0 +1,128 @@
+#include "engine/model/linear.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "engine/kernels/packing.h"
+#include "engine/model/shared_work.h"
+
+namespace attendant {
+namespace {
+
+int64_t RoundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+int64_t BytesPerWeight(Precision precision) {
+  return precision == Precision::kFp32 ? 4 : precision == Precision::kBf16 ? 2 : 1;
+}
+
+// Rows that one thread converts at a time: some microseconds of work.
+constexpr int64_t kOperandRows = 24;
+
+// x into the form that the linear layer's product multiplies.
+void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
+                 Team* team) {
+  const auto convert = linear.precision == Precision::kInt8 ? kernels.quantize_uint8 : kernels.convert_bf16;
+  const auto fill = [&](int64_t first, int64_t rows) {
+    convert({.x = args.x + first * args.x_stride,
+             .stride = args.x_stride,
+             .m = rows,
+             .n = RoundUp(linear.in, 16),
+             .out = reinterpret_cast<char*>(operand.rows.data()) + first * operand.stride,
+             .out_stride = operand.stride,
+             .n_padded = linear.in_padded,
+             .scales = operand.scales.data() + first,
+             .zeros = operand.zeros.data() + first,
+             .limit = 0});
+  };
+  const int64_t parts = (args.m + kOperandRows - 1) / kOperandRows;
+  if (team == nullptr || parts < 2) return fill(0, args.m);
+  team->ParallelFor(static_cast<int>(parts), [&](int part, int) {
+    fill(part * kOperandRows, std::min(kOperandRows, args.m - part * kOperandRows));
+  });
+}
+
+}  // namespace
+
+const char* PrecisionName(Precision precision) {
+  return precision == Precision::kFp32 ? "fp32" : precision == Precision::kBf16 ? "bf16" : "int8";
+}
+
+void Linear::Shape(int64_t in_features, int64_t out_features, Precision wanted) {
+  precision = wanted;
+  in = in_features;
+  out = out_features;
+  out_padded = kernels::PadToPanel(out);
+  in_padded = wanted == Precision::kFp32 ? in : RoundUp(in, kernels::kLineBytes / BytesPerWeight(wanted));
+}
+
+int64_t Linear::panels_bytes() const { return out_padded * in_padded * BytesPerWeight(precision); }
+
+void Linear::Pack(const float* weight) const {
+  void* target = const_cast<void*>(panels);
+  switch (precision) {
+    case Precision::kFp32:
+      return kernels::PackPanels({.weight = weight, .n = out, .k = in, .panels = static_cast<float*>(target)});
+    case Precision::kBf16:
+      return kernels::PackBf16(
+          {.weight = weight, .n = out, .k = in, .k_padded = in_padded, .panels = static_cast<uint16_t*>(target)});
+    case Precision::kInt8:
+      return kernels::PackInt8({.weight = weight,
+                                .n = out,
+                                .k = in,
+                                .k_padded = in_padded,
+                                .panels = static_cast<int8_t*>(target),
+                                .scales = const_cast<float*>(scales),
+                                .sums = const_cast<float*>(sums)});
+  }
+}
+
+// bf16 is the widest form that is converted; one line more than a power of two keeps rows apart in the cache.
+Operand::Operand(int64_t num_rows, int64_t features)
+    : stride(RoundUp(features * 2, kernels::kLineBytes) + kernels::kLineBytes),
+      rows(num_rows * stride / static_cast<int64_t>(sizeof(float))),
+      scales(num_rows),
+      zeros(num_rows) {}
+
+void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
+                 Team* team) {
+  if (linear.precision == Precision::kFp32) {
+    return SharedGemm(kernels,
+                      {.a = args.x,
+                       .lda = args.x_stride,
+                       .b = static_cast<const float*>(linear.panels),
+                       .bias = linear.bias,
+                       .residual = args.residual,
+                       .c = args.y,
+                       .ldc = args.y_stride,
+                       .m = args.m,
+                       .n = linear.out_padded,
+                       .k = linear.in,
+                       .activation = args.activation},
+                      team);
+  }
+  kernels::LowGemmArgs product = {.a = operand.rows.data(),
+                                  .lda = operand.stride,
+                                  .b = linear.panels,
+                                  .a_scales = operand.scales.data(),
+                                  .a_zeros = operand.zeros.data(),
+                                  .b_scales = linear.scales,
+                                  .b_sums = linear.sums,
+                                  .bias = linear.bias,
+                                  .residual = args.residual,
+                                  .c = args.y,
+                                  .ldc = args.y_stride,
+                                  .m = args.m,
+                                  .n = linear.out_padded,
+                                  .k = linear.in_padded,
+                                  .activation = args.activation};
+  const bool int8 = linear.precision == Precision::kInt8;
+  if (int8 || kernels.convert_bf16 != nullptr) {
+    FillOperand(kernels, linear, args, operand, team);
+  } else {
+    product.a = args.x;
+    product.lda = args.x_stride * static_cast<int64_t>(sizeof(float));
+  }
+  SharedLowGemm(int8 ? kernels.gemm_int8 : kernels.gemm_bf16, product, linear.panels_bytes() / linear.out_padded, team);
+}
+
+}  // namespace attendant

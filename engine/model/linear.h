@@ -1,0 +1,67 @@
+// One linear layer in the precision it was loaded in: its packed weights, and y = act(W x + b + residual).
+//
+// Thread-safety: a Linear is immutable once packed; an Operand belongs to one product at a time.
+#ifndef ATTENDANT_ENGINE_MODEL_LINEAR_H_
+#define ATTENDANT_ENGINE_MODEL_LINEAR_H_
+
+#include <cstdint>
+
+#include "engine/kernels/kernels.h"
+#include "engine/model/buffer.h"
+#include "engine/team.h"
+
+namespace attendant {
+
+enum class Precision {
+  kFp32,
+  kBf16,  // weights bf16, activations bf16 or fp32 (whichever this CPU multiplies faster), sums fp32
+  kInt8,  // weights int8 per output channel, activations uint8 per token, sums int32
+};
+const char* PrecisionName(Precision precision);
+
+struct Linear {
+  Precision precision = Precision::kFp32;
+  int64_t in = 0;
+  int64_t out = 0;
+  int64_t out_padded = 0;         // PadToPanel(out)
+  int64_t in_padded = 0;          // in; bf16: to a multiple of 32; int8: of 64
+  const void* panels = nullptr;   // [out_padded / 32][in_padded / group][32][group], as kernels/packing.h says
+  const float* bias = nullptr;    // [out_padded]
+  const float* scales = nullptr;  // int8: [out_padded]
+  const float* sums = nullptr;    // int8: [out_padded]
+
+  // Sets the shape; the caller then provides memory for panels (of panels_bytes()), bias, and for int8 scales and sums.
+  void Shape(int64_t in_features, int64_t out_features, Precision wanted);
+  int64_t panels_bytes() const;
+  // Packs weight [out, in] into the memory behind the const pointers.
+  void Pack(const float* weight) const;
+};
+
+// Rows of activations in the form that a product wants, with room for a number of rows.
+struct Operand {
+  Operand() = default;
+  Operand(int64_t rows, int64_t features);
+
+  int64_t stride = 0;  // in bytes
+  Buffer rows;         // [rows, stride]
+  Buffer scales;       // [rows]
+  Buffer zeros;        // [rows]
+};
+
+struct LinearArgs {
+  const float* x;  // [m, in], row stride x_stride; zero from `in` to the next multiple of the panel width
+  int64_t x_stride;
+  int64_t m;
+  const float* residual;  // [m, out_padded], row stride y_stride, or null; may be y itself
+  float* y;               // [m, out_padded], row stride y_stride
+  int64_t y_stride;
+  kernels::Activation activation;
+};
+
+// y = activation(W x + b + residual). team may be null.
+void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
+                 Team* team);
+
+}  // namespace attendant
+
+#endif  // ATTENDANT_ENGINE_MODEL_LINEAR_H_
