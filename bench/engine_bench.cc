@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   options.max_queued_items = int64_t{1} << 40;
   attendant::Scheduler scheduler(options, &runner, nullptr);
   std::printf("%s\n", (*embedder)->info().kernels.c_str());
+  std::fprintf(stderr, "%s: %s\n", (*embedder)->info().precision.c_str(), (*embedder)->info().precision_reason.c_str());
   std::fflush(stdout);
   for (std::string path; std::getline(std::cin, path);) {
     std::printf("%.6f\n", TimeOnce(scheduler, ReadSequences(path)));

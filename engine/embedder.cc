@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/attention_collector.h"
+#include "engine/calibration_texts.h"
 #include "engine/fingerprint.h"
 #include "engine/input_tokenizer.h"
 #include "engine/kernels/dispatch.h"
@@ -15,21 +16,25 @@
 #include "engine/model/pooling.h"
 #include "engine/model/reference_encoder.h"
 #include "engine/model/workspace.h"
+#include "engine/precision_choice.h"
 
 namespace attendant {
 namespace {
+
+const EmbedSpec kPooled;
 
 bool AllFinite(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
 
 // Everything that decides what the vectors mean, in one text.
-std::string FingerprintOf(const ModelInfo& info, const SentenceConfig& sentence, const std::string& weights_digest,
-                          const std::string& tokenizer_digest) {
-  std::string text = absl::StrCat("attendant-fingerprint-1\nweights ", weights_digest, "\ntokenizer ", tokenizer_digest,
-                                  "\nprecision ", info.precision, "\nmax_tokens ", info.max_tokens, "\nlower_case ",
-                                  sentence.do_lower_case, "\ninclude_prompt ", sentence.include_prompt, "\nnormalize ",
-                                  info.normalize, "\npooling");
+// precision: of each layer.
+std::string FingerprintOf(const ModelInfo& info, const SentenceConfig& sentence, const std::string& precision,
+                          const std::string& weights_digest, const std::string& tokenizer_digest) {
+  std::string text =
+      absl::StrCat("attendant-fingerprint-1\nweights ", weights_digest, "\ntokenizer ", tokenizer_digest,
+                   "\nprecision ", precision, "\nmax_tokens ", info.max_tokens, "\nlower_case ", sentence.do_lower_case,
+                   "\ninclude_prompt ", sentence.include_prompt, "\nnormalize ", info.normalize, "\npooling");
   for (const PoolingMode mode : info.pooling) absl::StrAppend(&text, " ", static_cast<int>(mode));
   absl::StrAppend(&text, "\ndefault_prompt ", info.default_prompt_name, "\n");
   for (const auto& [name, prompt] : info.prompts) absl::StrAppend(&text, "prompt ", name, " ", Sha256(prompt), "\n");
@@ -64,7 +69,9 @@ class Embedder::Impl {
   std::unique_ptr<InputTokenizer> input_tokenizer;
 
  private:
-  absl::Status LoadEncoder(const EmbedderOptions& options, const std::string& directory);
+  absl::Status LoadWeightsFile(const EmbedderOptions& options, const std::string& directory);
+  absl::Status LoadEncoder(const EmbedderOptions& options);
+  std::vector<TokenSequence> GateTexts() const;
   absl::Status FillInfo(const EmbedderOptions& options);
   absl::StatusOr<std::string> DigestWeights(const std::string& directory) const;
 
@@ -77,6 +84,7 @@ class Embedder::Impl {
   std::unique_ptr<SafetensorsFile> file_;
   const kernels::KernelTable* kernels_ = nullptr;
   std::unique_ptr<Weights> weights_;
+  std::string precision_of_layers_;  // for the fingerprint
   std::unique_ptr<Encoder> encoder_;
   std::unique_ptr<ReferenceEncoder> reference_;  // instead of encoder_ with engine = "reference"
 };
@@ -98,16 +106,18 @@ absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
   // Hashing the weights file and reading the tokenizer take as long as packing: side by side.
   auto digest = std::async(std::launch::async, [this, &directory] { return DigestWeights(*directory); });
   auto loaded_tokenizer = std::async(std::launch::async, [&directory] { return Tokenizer::Load(*directory); });
-  const absl::Status encoder_status = LoadEncoder(options, *directory);
+  const absl::Status weights_status = LoadWeightsFile(options, *directory);
   auto tokenizer_or = loaded_tokenizer.get();
-  auto digest_or = digest.get();
-  if (!encoder_status.ok()) return encoder_status;
+  if (!weights_status.ok()) return weights_status;
   if (!tokenizer_or.ok()) return tokenizer_or.status();
-  if (!digest_or.ok()) return digest_or.status();
   tokenizer = *std::move(tokenizer_or);
   if (const absl::Status status = FillInfo(options); !status.ok()) return status;
-  info.fingerprint = FingerprintOf(info, sentence, *digest_or, tokenizer->files_digest());
   input_tokenizer = std::make_unique<InputTokenizer>(config, sentence, *tokenizer);
+  if (const absl::Status status = LoadEncoder(options); !status.ok()) return status;
+  auto digest_or = digest.get();
+  if (!digest_or.ok()) return digest_or.status();
+  info.weights_bytes = weights_->packed_bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
+  info.fingerprint = FingerprintOf(info, sentence, precision_of_layers_, *digest_or, tokenizer->files_digest());
   return absl::OkStatus();
 }
 
@@ -123,7 +133,8 @@ absl::StatusOr<std::string> Embedder::Impl::DigestWeights(const std::string& dir
   return all;
 }
 
-absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options, const std::string& directory) {
+// The file, and of its weights all but the layers.
+absl::Status Embedder::Impl::LoadWeightsFile(const EmbedderOptions& options, const std::string& directory) {
   auto choice = kernels::ChooseKernels(options.isa);
   if (!choice.ok()) return choice.status();
   kernels_ = choice->table;
@@ -139,17 +150,22 @@ absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options, const s
   auto weights = LoadWeights(*file_, config, sentence.dense, std::max(1, options.load_threads));
   if (!weights.ok()) return weights.status();
   weights_ = *std::move(weights);
-  const Precision precision = options.precision == "int8"   ? Precision::kInt8
-                              : options.precision == "bf16" ? Precision::kBf16
-                                                            : Precision::kFp32;
-  auto layers = LoadLayers(*file_, config, {0, std::vector<Precision>(config.num_hidden_layers, precision)},
-                           std::max(1, options.load_threads));
-  if (!layers.ok()) return layers.status();
-  weights_->layers = *std::move(layers);
+  return absl::OkStatus();
+}
+
+absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options) {
+  const auto precision = ParsePrecision(options.precision);
+  if (!precision.ok()) return precision.status();
+  if (options.precision_gate != "on" && options.precision_gate != "off") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown precision_gate \"", options.precision_gate, "\": use on or off"));
+  }
   if (options.engine == "reference") {
     auto reference = ReferenceEncoder::Load(*file_, config);
     if (!reference.ok()) return reference.status();
     reference_ = *std::move(reference);
+    precision_of_layers_ = info.precision = "fp32";
+    info.precision_reason = "the reference engine has no other";
     info.kernels = "eigen";
     info.kernels_reason = "the reference engine was asked for";
     return absl::OkStatus();
@@ -157,8 +173,30 @@ absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options, const s
   if (options.engine != "native") {
     return absl::InvalidArgumentError(absl::StrCat("unknown engine \"", options.engine, "\": use native or reference"));
   }
-  encoder_ = std::make_unique<Encoder>(config, *weights_, *kernels_);
+  const EncoderContext context{config, *kernels_};
+  const std::vector<TokenSequence> texts = GateTexts();
+  const auto pool = [this](const HiddenRows& rows, const TokenSequence& sequence) {
+    return PoolAndProject(rows, {.sequence = &sequence, .embed = &kPooled});
+  };
+  auto chosen = ChooseLayers({*file_, context, *weights_, texts, pool, std::max(1, options.load_threads)}, *precision,
+                             options.precision_gate == "on" ? GateMode::kOn : GateMode::kOff);
+  if (!chosen.ok()) return chosen.status();
+  info.precision = PrecisionName(chosen->precision);
+  info.precision_reason = std::move(chosen->reason);
+  precision_of_layers_ = DescribeLayers(chosen->precision, chosen->layers);
+  weights_->layers = std::move(chosen->layers);
+  encoder_ = std::make_unique<Encoder>(context, *weights_);
   return absl::OkStatus();
+}
+
+// Without those that have no content for this model's tokenizer.
+std::vector<TokenSequence> Embedder::Impl::GateTexts() const {
+  std::vector<TokenSequence> texts;
+  for (const std::string_view text : CalibrationTexts()) {
+    auto tokenized = input_tokenizer->Tokenize(TextInput{text}, {.truncation = Truncation::kEnd});
+    if (auto* item = std::get_if<TokenizedItem>(&tokenized)) texts.push_back(std::move(item->sequence));
+  }
+  return texts;
 }
 
 absl::Status Embedder::Impl::FillInfo(const EmbedderOptions& options) {
@@ -177,7 +215,6 @@ absl::Status Embedder::Impl::FillInfo(const EmbedderOptions& options) {
     info.name = std::filesystem::path(options.model_dir).lexically_normal().parent_path().filename().string();
   }
   info.architecture = config.model_type;
-  info.precision = options.precision;
   info.hidden_size = config.hidden_size;
   info.num_layers = config.num_hidden_layers;
   info.num_heads = config.num_attention_heads;
@@ -189,7 +226,6 @@ absl::Status Embedder::Impl::FillInfo(const EmbedderOptions& options) {
   info.normalize = sentence.normalize;
   info.prompts = sentence.prompts;
   info.default_prompt_name = sentence.default_prompt_name;
-  info.weights_bytes = weights_->packed_bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
   info.dimension = OutputDimension(EmbedSpec{});
   return absl::OkStatus();
 }

@@ -27,21 +27,23 @@ namespace attendant {
 
 struct EmbedderOptions {
   std::string model_dir;
-  std::string precision = "fp32";
-  std::string isa = "auto";        // auto, scalar, avx2, avx512; one the CPU lacks is an error
-  std::string engine = "native";   // native, or reference (the slow Eigen twin)
-  int load_threads = 1;            // used while loading (packing weights), then gone
-  int32_t max_batch_tokens = 512;  // capacity of a Workspace; raised to the model's max_tokens where that is larger
+  std::string precision = "fp32";     // fp32, bf16, int8, or auto: the fastest that passes the drift gate
+  std::string precision_gate = "on";  // on, or off: load what is asked for without measuring its drift
+  std::string isa = "auto";           // auto, or a name of kernels/dispatch.h; one the CPU lacks is an error
+  std::string engine = "native";      // native, or reference (the slow Eigen twin)
+  int load_threads = 1;               // used while loading (packing weights), then gone
+  int32_t max_batch_tokens = 512;     // capacity of a Workspace; raised to the model's max_tokens where that is larger
 };
 
 // What a loaded model is. Everything a client may be told.
 struct ModelInfo {
-  std::string name;          // the directory's base name
-  std::string architecture;  // config.json's model_type
-  std::string precision;
-  std::string kernels;         // instruction set chosen, such as "avx512"
-  std::string kernels_reason;  // why, for the start-up log
-  std::string fingerprint;     // hex
+  std::string name;              // the directory's base name
+  std::string architecture;      // config.json's model_type
+  std::string precision;         // fp32, bf16 or int8: of most layers
+  std::string precision_reason;  // the drift gate's figures and what followed from them, for the start-up log
+  std::string kernels;           // instruction set chosen, such as "avx512vnni"
+  std::string kernels_reason;    // why, for the start-up log
+  std::string fingerprint;       // hex
   int32_t hidden_size = 0;
   int32_t num_layers = 0;
   int32_t num_heads = 0;

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdlib>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/kernels/rates.h"
 
 namespace attendant::kernels {
 namespace {
@@ -65,41 +64,13 @@ const std::array<Entry, 6>& Entries() {
   return entries;
 }
 
-// Seconds of one bf16 product of a register tile's rows, the best of some: 20 us each.
-double SecondsOfBf16(const KernelTable& table) {
-  constexpr int64_t kM = 24, kN = 256, kK = 256;
-  std::vector<float> a(kM * kK), c(kM * kN);
-  std::vector<uint16_t> b(kN * kK);
-  double best = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < 12; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    table.gemm_bf16({.a = a.data(),
-                     .lda = kK * static_cast<int64_t>(sizeof(float)),
-                     .b = b.data(),
-                     .a_scales = nullptr,
-                     .a_zeros = nullptr,
-                     .b_scales = nullptr,
-                     .b_sums = nullptr,
-                     .bias = nullptr,
-                     .residual = nullptr,
-                     .c = c.data(),
-                     .ldc = kN,
-                     .m = kM,
-                     .n = kN,
-                     .k = kK,
-                     .activation = Activation::kNone});
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
-
 KernelChoice BestOfThisCpu() {
   const auto& entries = Entries();
   const auto best = std::find_if(entries.begin(), entries.end(), [](const Entry& entry) { return entry.supported; });
   const std::string reason = absl::StrCat("the best this CPU has (", best->needs, ")");
   if (best->table.gemm_bf16 != attendant_gemm_bf16_avx512bf16) return {&best->table, reason};
   // Some CPUs run vdpbf16ps at a quarter of the rate of their fp32 units, others at the same.
-  const double ratio = SecondsOfBf16(best->table) / SecondsOfBf16((best + 1)->table);
+  const double ratio = MeasureBf16Rate((best + 1)->table) / MeasureBf16Rate(best->table);
   if (ratio < 1.1) return {&best->table, reason};
   return {&(best + 1)->table,
           absl::StrFormat("the best this CPU has (%s; bf16 weights on the fp32 units, %.1f times as fast as vdpbf16ps)",

@@ -29,22 +29,9 @@ void DropAbandoned(Workspace& workspace, const Encoder::Abandoned& abandoned) {
 
 }  // namespace
 
-void Encoder::Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink, Team* team) const {
-  Embed(workspace);
-  for (int32_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
-    if (layer > 0 && abandoned) DropAbandoned(workspace, abandoned);
-    if (workspace.batch.size() == 0) return;
-    const LayerWeights& weights = weights_.layers[static_cast<size_t>(layer)];
-    SelfAttention({config_, weights, kernels_, layer, sink, team}, workspace);
-    FeedForward(config_, weights, kernels_, workspace, team);
-  }
-}
-
-// hidden = LayerNorm(word + token type + position), summed in transformers' order.
-void Encoder::Embed(Workspace& workspace) const {
+void EmbedTokens(const EncoderContext& context, const EmbeddingWeights& embeddings, Workspace& workspace) {
   const PackedBatch& batch = workspace.batch;
-  const EmbeddingWeights& embeddings = weights_.embeddings;
-  const int64_t width = config_.hidden_size;
+  const int64_t width = context.config.hidden_size;
   for (size_t s = 0; s < batch.size(); ++s) {
     const TokenSequence& sequence = *batch.sequences[s];
     for (int32_t position = 0; position < batch.length(s); ++position) {
@@ -56,13 +43,27 @@ void Encoder::Embed(Workspace& workspace) const {
       for (int64_t i = 0; i < width; ++i) row[i] = (row[i] + type[i]) + place[i];
     }
   }
-  kernels_.layer_norm({.x = workspace.hidden_states.data(),
-                       .stride = workspace.hidden_stride,
-                       .gamma = embeddings.norm.gamma,
-                       .beta = embeddings.norm.beta,
-                       .m = batch.num_tokens(),
-                       .n = width,
-                       .epsilon = config_.layer_norm_eps});
+  context.kernels.layer_norm({.x = workspace.hidden_states.data(),
+                              .stride = workspace.hidden_stride,
+                              .gamma = embeddings.norm.gamma,
+                              .beta = embeddings.norm.beta,
+                              .m = batch.num_tokens(),
+                              .n = width,
+                              .epsilon = context.config.layer_norm_eps});
+}
+
+void RunLayer(const EncoderContext& context, const LayerArgs& args, Workspace& workspace) {
+  SelfAttention({context.config, args.weights, context.kernels, args.index, args.sink, args.team}, workspace);
+  FeedForward(context.config, args.weights, context.kernels, workspace, args.team);
+}
+
+void Encoder::Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink, Team* team) const {
+  EmbedTokens(context_, weights_.embeddings, workspace);
+  for (size_t layer = 0; layer < weights_.layers.size(); ++layer) {
+    if (layer > 0 && abandoned) DropAbandoned(workspace, abandoned);
+    if (workspace.batch.size() == 0) return;
+    RunLayer(context_, {weights_.layers[layer], static_cast<int32_t>(layer), sink, team}, workspace);
+  }
 }
 
 }  // namespace attendant

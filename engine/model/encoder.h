@@ -15,11 +15,28 @@
 
 namespace attendant {
 
+// What every step reads. Borrows.
+struct EncoderContext {
+  const ModelConfig& config;
+  const kernels::KernelTable& kernels;
+};
+
+// hidden_states = LayerNorm(word + token type + position) for workspace.batch, summed in transformers' order.
+void EmbedTokens(const EncoderContext& context, const EmbeddingWeights& embeddings, Workspace& workspace);
+
+// One layer over workspace.hidden_states. `index` is shown to the sink; sink and team may be null.
+struct LayerArgs {
+  const LayerWeights& weights;
+  int32_t index;
+  AttentionSink* sink;
+  Team* team;
+};
+void RunLayer(const EncoderContext& context, const LayerArgs& args, Workspace& workspace);
+
 class Encoder {
  public:
-  // Borrows all three.
-  Encoder(const ModelConfig& config, const Weights& weights, const kernels::KernelTable& kernels)
-      : config_(config), weights_(weights), kernels_(kernels) {}
+  // Borrows both.
+  Encoder(const EncoderContext& context, const Weights& weights) : context_(context), weights_(weights) {}
 
   // True: the sequence with this task index is no longer wanted.
   using Abandoned = std::function<bool(size_t task_index)>;
@@ -31,11 +48,8 @@ class Encoder {
   void Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink, Team* team = nullptr) const;
 
  private:
-  void Embed(Workspace& workspace) const;
-
-  const ModelConfig& config_;
+  const EncoderContext context_;
   const Weights& weights_;
-  const kernels::KernelTable& kernels_;
 };
 
 }  // namespace attendant
