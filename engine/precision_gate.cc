@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <numeric>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/feed_forward.h"
 
 namespace attendant {
 namespace {
@@ -59,6 +61,34 @@ class Texts {
     return states;
   }
 
+  // The fp32 layer, and what its linear layers read.
+  ActivationPeaks RunAndObserve(const LayerWeights& layer, States& states) const {
+    ActivationPeaks peaks;
+    const int64_t width = input_.context.config.hidden_size;
+    for (auto* each : {&peaks.query_key_value, &peaks.attention_output, &peaks.intermediate}) {
+      each->assign(static_cast<size_t>(width), 0.0f);
+    }
+    std::mutex mutex;
+    const auto observe = [&](const Buffer& buffer, const Workspace& workspace, std::vector<float>& peak) {
+      const std::lock_guard lock(mutex);
+      for (int32_t row = 0; row < workspace.batch.num_tokens(); ++row) {
+        const float* x = buffer.data() + row * workspace.hidden_stride;
+        for (int64_t i = 0; i < width; ++i) {
+          peak[static_cast<size_t>(i)] = std::max(peak[static_cast<size_t>(i)], std::fabs(x[i]));
+        }
+      }
+    };
+    const auto& [config, kernels] = input_.context;
+    ForBatches(states, [&](Workspace& workspace) {
+      observe(workspace.hidden_states, workspace, peaks.query_key_value);
+      SelfAttention({config, layer, kernels, 0, nullptr, nullptr}, workspace);
+      observe(workspace.context, workspace, peaks.attention_output);
+      observe(workspace.hidden_states, workspace, peaks.intermediate);
+      FeedForward(config, layer, kernels, workspace, nullptr);
+    });
+    return peaks;
+  }
+
   void Run(const LayerWeights& layer, States& states) const {
     ForBatches(states, [&](Workspace& workspace) {
       RunLayer(input_.context, {layer, 0, nullptr, nullptr}, workspace);
@@ -85,9 +115,10 @@ class Texts {
   int64_t total_tokens_ = 0;
 };
 
-absl::StatusOr<LayerWeights> LoadLayer(const GateInput& input, size_t index, Precision precision) {
-  auto layers =
-      LoadLayers(input.file, input.context.config, {static_cast<int32_t>(index), {precision}}, input.num_threads);
+absl::StatusOr<LayerWeights> LoadLayer(const GateInput& input, size_t index, Precision precision,
+                                       const ActivationPeaks* peaks = nullptr) {
+  auto layers = LoadLayers(input.file, input.context.config, {static_cast<int32_t>(index), {precision}, peaks},
+                           input.num_threads);
   if (!layers.ok()) return layers.status();
   return std::move(layers->front());
 }
@@ -130,10 +161,10 @@ class Gate {
     for (int32_t i = 0; i < input_.context.config.num_hidden_layers; ++i) {
       auto exact = LoadLayer(input_, static_cast<size_t>(i), Precision::kFp32);
       if (!exact.ok()) return exact.status();
-      auto candidate = LoadLayer(input_, static_cast<size_t>(i), precision);
-      if (!candidate.ok()) return candidate.status();
       Texts::States alone = reference;
-      texts_.Run(*exact, reference);
+      const ActivationPeaks peaks = texts_.RunAndObserve(*exact, reference);
+      auto candidate = LoadLayer(input_, static_cast<size_t>(i), precision, &peaks);
+      if (!candidate.ok()) return candidate.status();
       texts_.Run(*candidate, alone);
       texts_.Run(*candidate, found);
       errors_.push_back(RelativeError(reference, alone));

@@ -1,7 +1,7 @@
 #include "engine/model/linear.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <cmath>
 
 #include "engine/kernels/packing.h"
 #include "engine/model/shared_work.h"
@@ -25,6 +25,7 @@ void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, cons
   const auto fill = [&](int64_t first, int64_t rows) {
     convert({.x = args.x + first * args.x_stride,
              .stride = args.x_stride,
+             .factors = linear.factors,
              .m = rows,
              .n = RoundUp(linear.in, 16),
              .out = reinterpret_cast<char*>(operand.rows.data()) + first * operand.stride,
@@ -39,6 +40,20 @@ void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, cons
   team->ParallelFor(static_cast<int>(parts), [&](int part, int) {
     fill(part * kOperandRows, std::min(kOperandRows, args.m - part * kOperandRows));
   });
+}
+
+// factor = sqrt(largest weight / largest activation) of each input feature.
+void FillFactors(const Linear& linear, const float* weight, const float* peaks) {
+  auto* factors = const_cast<float*>(linear.factors);
+  const float highest_peak = *std::max_element(peaks, peaks + linear.in);
+  for (int64_t i = 0; i < linear.in; ++i) {
+    float largest = 0.0f;
+    for (int64_t row = 0; row < linear.out; ++row) largest = std::max(largest, std::fabs(weight[row * linear.in + i]));
+    // Features that the texts never moved may yet move: they are treated as small ones, not as none.
+    const float peak = std::max(peaks[i], 1e-3f * highest_peak);
+    const float factor = std::sqrt(largest / peak);
+    factors[i] = std::isfinite(factor) && factor > 0.0f ? factor : 1.0f;
+  }
 }
 
 }  // namespace
@@ -57,8 +72,9 @@ void Linear::Shape(int64_t in_features, int64_t out_features, Precision wanted) 
 
 int64_t Linear::panels_bytes() const { return out_padded * in_padded * BytesPerWeight(precision); }
 
-void Linear::Pack(const float* weight) const {
+void Linear::Pack(const float* weight, const float* peaks) const {
   void* target = const_cast<void*>(panels);
+  if (factors != nullptr) FillFactors(*this, weight, peaks);
   switch (precision) {
     case Precision::kFp32:
       return kernels::PackPanels({.weight = weight, .n = out, .k = in, .panels = static_cast<float*>(target)});
@@ -67,6 +83,7 @@ void Linear::Pack(const float* weight) const {
           {.weight = weight, .n = out, .k = in, .k_padded = in_padded, .panels = static_cast<uint16_t*>(target)});
     case Precision::kInt8:
       return kernels::PackInt8({.weight = weight,
+                                .factors = factors,
                                 .n = out,
                                 .k = in,
                                 .k_padded = in_padded,

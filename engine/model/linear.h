@@ -29,12 +29,18 @@ struct Linear {
   const float* bias = nullptr;    // [out_padded]
   const float* scales = nullptr;  // int8: [out_padded]
   const float* sums = nullptr;    // int8: [out_padded]
+  // int8: [in_padded] or null: activations are multiplied by them before they are quantised, weights were divided.
+  const float* factors = nullptr;
 
-  // Sets the shape; the caller then provides memory for panels (of panels_bytes()), bias, and for int8 scales and sums.
+  // Sets the shape; the caller then provides memory for panels (of panels_bytes()), bias, and for int8 scales, sums and
+  // perhaps factors.
   void Shape(int64_t in_features, int64_t out_features, Precision wanted);
   int64_t panels_bytes() const;
-  // Packs weight [out, in] into the memory behind the const pointers.
-  void Pack(const float* weight) const;
+  // Packs weight [out, in] into the memory behind the const pointers. peaks [in]: the largest magnitude of each input
+  // feature over some texts; read where there is memory for factors, which are made from it. Xiao et al.,
+  // "SmoothQuant", 2022, with an alpha of 1/2: a feature that is large in activations and small in weights would cost
+  // all others in its row their resolution.
+  void Pack(const float* weight, const float* peaks) const;
 };
 
 // Rows of activations in the form that a product wants, with room for a number of rows.

@@ -27,7 +27,14 @@ class Loader {
     float scale;
   };
 
-  void AddLinear(Linear& linear, int64_t in, Precision precision, std::vector<Part> parts) {
+  // peaks (may be null) must outlive Fill.
+  struct Format {
+    Precision precision;
+    const std::vector<float>* peaks;
+  };
+
+  void AddLinear(Linear& linear, int64_t in, const Format& format, std::vector<Part> parts) {
+    const auto [precision, peaks] = format;
     int64_t out = 0;
     for (const Part& part : parts) out += part.weight.shape.empty() ? 0 : part.weight.shape[0];
     linear.Shape(in, out, precision);
@@ -36,8 +43,11 @@ class Loader {
     if (precision == Precision::kInt8) {
       Reserve(linear.scales, linear.out_padded * kFloat);
       Reserve(linear.sums, linear.out_padded * kFloat);
+      if (peaks != nullptr) Reserve(linear.factors, linear.in_padded * kFloat);
     }
-    jobs_.push_back([&linear, parts = std::move(parts)] { FillLinear(linear, parts); });
+    jobs_.push_back([&linear, peaks = peaks, parts = std::move(parts)] {
+      FillLinear(linear, parts, peaks != nullptr ? peaks->data() : nullptr);
+    });
   }
 
   void AddVector(const float*& target, const TensorView& tensor) {
@@ -83,7 +93,7 @@ class Loader {
     storages_.back().bytes += (bytes + kernels::kLineBytes - 1) / kernels::kLineBytes * kernels::kLineBytes;
   }
 
-  static void FillLinear(const Linear& linear, const std::vector<Part>& parts) {
+  static void FillLinear(const Linear& linear, const std::vector<Part>& parts, const float* peaks) {
     // Rows of all parts side by side as fp32, then packed; the mapped pages are released as soon as they are read.
     std::vector<float> rows(static_cast<size_t>(linear.out * linear.in));
     auto* bias = const_cast<float*>(linear.bias);
@@ -100,7 +110,7 @@ class Loader {
       part.file->Release(part.weight);
       row += out;
     }
-    linear.Pack(rows.data());
+    linear.Pack(rows.data(), peaks);
   }
 
   static constexpr int64_t kFloat = sizeof(float);
@@ -139,7 +149,10 @@ class BertReader {
     AddNorm(embeddings.norm, "embeddings.LayerNorm");
   }
 
-  void ReadLayer(int32_t index, Precision precision, LayerWeights& layer) {
+  void ReadLayer(int32_t index, Precision precision, const ActivationPeaks* peaks, LayerWeights& layer) {
+    const auto format = [&](const std::vector<float> ActivationPeaks::*which) {
+      return Loader::Format{precision, peaks != nullptr ? &(peaks->*which) : nullptr};
+    };
     const std::string name = absl::StrCat("encoder.layer.", index, ".");
     layer.precision = precision;
     loader_.Into(layer.storage);
@@ -150,12 +163,14 @@ class BertReader {
     std::vector<Loader::Part> qkv = {Part(name + "attention.self.query", hidden, hidden, scale),
                                      Part(name + "attention.self.key", hidden, hidden),
                                      Part(name + "attention.self.value", hidden, hidden)};
-    loader_.AddLinear(layer.query_key_value, hidden, precision, std::move(qkv));
-    loader_.AddLinear(layer.attention_output, hidden, precision,
+    loader_.AddLinear(layer.query_key_value, hidden, format(&ActivationPeaks::query_key_value), std::move(qkv));
+    loader_.AddLinear(layer.attention_output, hidden, format(&ActivationPeaks::attention_output),
                       {Part(name + "attention.output.dense", hidden, hidden)});
     AddNorm(layer.attention_norm, name + "attention.output.LayerNorm");
-    loader_.AddLinear(layer.intermediate, hidden, precision, {Part(name + "intermediate.dense", intermediate, hidden)});
-    loader_.AddLinear(layer.output, intermediate, precision, {Part(name + "output.dense", hidden, intermediate)});
+    loader_.AddLinear(layer.intermediate, hidden, format(&ActivationPeaks::intermediate),
+                      {Part(name + "intermediate.dense", intermediate, hidden)});
+    loader_.AddLinear(layer.output, intermediate, {precision, nullptr},
+                      {Part(name + "output.dense", hidden, intermediate)});
     AddNorm(layer.output_norm, name + "output.LayerNorm");
   }
 
@@ -211,7 +226,7 @@ absl::StatusOr<std::unique_ptr<Weights>> LoadWeights(const SafetensorsFile& file
     if (dense[i].bias) part.bias = source.Require("linear.bias", {dense[i].out_features});
     if (!source.status().ok()) return source.status();
     weights->dense[i].activation = dense[i].activation;
-    loader.AddLinear(weights->dense[i].linear, dense[i].in_features, Precision::kFp32, {part});
+    loader.AddLinear(weights->dense[i].linear, dense[i].in_features, {Precision::kFp32, nullptr}, {part});
     dense_files.push_back(*std::move(dense_file));
   }
   loader.Fill(num_threads);
@@ -224,7 +239,7 @@ absl::StatusOr<std::vector<LayerWeights>> LoadLayers(const SafetensorsFile& file
   Loader loader;
   BertReader reader(file, config, loader);
   for (size_t i = 0; i < layers.size() && reader.status().ok(); ++i) {
-    reader.ReadLayer(range.first + static_cast<int32_t>(i), range.precisions[i], layers[i]);
+    reader.ReadLayer(range.first + static_cast<int32_t>(i), range.precisions[i], range.peaks, layers[i]);
   }
   if (!reader.status().ok()) return reader.status();
   loader.Fill(num_threads);

@@ -60,10 +60,18 @@ struct Weights {
 absl::StatusOr<std::unique_ptr<Weights>> LoadWeights(const SafetensorsFile& file, const ModelConfig& config,
                                                      const std::vector<DenseConfig>& dense, int num_threads);
 
+// The largest magnitude of each feature that a layer's linear layers were seen to read; [hidden_size] each.
+struct ActivationPeaks {
+  std::vector<float> query_key_value;
+  std::vector<float> attention_output;
+  std::vector<float> intermediate;
+};
+
 // Layers [first, first + precisions.size()) of the model.
 struct LayerRange {
   int32_t first;
   std::vector<Precision> precisions;
+  const ActivationPeaks* peaks = nullptr;  // or null; of the one layer: int8 is smoothed by it
 };
 absl::StatusOr<std::vector<LayerWeights>> LoadLayers(const SafetensorsFile& file, const ModelConfig& config,
                                                      const LayerRange& range, int num_threads);
