@@ -118,10 +118,11 @@ struct PackInt16Args {
 };
 
 // What softmax_int16 makes of the largest score of a row.
+inline constexpr float kProbabilityLog2 = 13.0f;
 inline constexpr float kProbabilityOne = 8192.0f;
 
-// As softmax, to 3e-6, and beside it probabilities = round(kProbabilityOne * exp(scores - max)), zero up to the next
-// multiple of 16 columns.
+// As softmax, to 3e-6, but scores = kProbabilityOne * exp(scores - max); beside them probabilities = round(scores),
+// zero up to the next multiple of 16 columns.
 struct SoftmaxInt16Args {
   float* scores;  // [m, n], row stride `stride`
   int64_t stride;

@@ -41,6 +41,14 @@ inline __m256 PowerOfTwoHalf(__m256 n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
 inline V16 PowerOfTwo(V16 n) { return {PowerOfTwoHalf(n.lo), PowerOfTwoHalf(n.hi)}; }
+inline __m256 TimesPowerOfTwoHalf(__m256 p, __m256 shifted) {
+  return _mm256_castsi256_ps(
+      _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
+}
+// p * 2^n, n the integer in the low bits of shifted (low_math.inc); p and the product are normal.
+inline V16 TimesPowerOfTwo(V16 p, V16 shifted) {
+  return {TimesPowerOfTwoHalf(p.lo, shifted.lo), TimesPowerOfTwoHalf(p.hi, shifted.hi)};
+}
 inline Mask16 FirstLanes(int64_t count) {
   const __m256i c = _mm256_set1_epi32(static_cast<int>(count));
   return {_mm256_cmpgt_epi32(c, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),

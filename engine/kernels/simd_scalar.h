@@ -71,6 +71,18 @@ inline V16 PowerOfTwo(const V16& n) {
     return f;
   });
 }
+// p * 2^n, n the integer in the low bits of shifted (low_math.inc); p and the product are normal.
+inline V16 TimesPowerOfTwo(const V16& p, const V16& shifted) {
+  return ForLanes([&](int i) {
+    uint32_t bits, n;
+    std::memcpy(&bits, &p.lane[i], sizeof(bits));
+    std::memcpy(&n, &shifted.lane[i], sizeof(n));
+    bits += n << 23;
+    float f;
+    std::memcpy(&f, &bits, sizeof(f));
+    return f;
+  });
+}
 inline Mask16 FirstLanes(int64_t count) {
   Mask16 m;
   for (int i = 0; i < 16; ++i) m.lane[i] = i < count;

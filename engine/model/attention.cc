@@ -16,13 +16,16 @@ void AttendAll(const AttentionArgs& args, Workspace& workspace) {
   const int32_t heads = args.config.num_attention_heads;
   const int64_t hidden_size = args.config.hidden_size;
   const bool low = args.weights.precision != Precision::kFp32 && args.config.head_dim <= kernels::kMaxInt16HeadDim;
+  if (low)
+    ForRows(batch.num_tokens(), args.team,
+            [&](int64_t first, int64_t rows) { QuantizeQueries(args, first, rows, workspace); });
   const auto attend_head = low ? AttendHeadInt16 : AttendHeadFp32;
   const auto attend = [&](size_t s, int32_t h, int member) {
     const int64_t row = batch.cu_seqlens[s];
     const float* query = workspace.qkv.data() + row * workspace.qkv_stride + h * args.config.head_dim;
     float* context = workspace.context.data() + row * workspace.hidden_stride + h * args.config.head_dim;
-    attend_head(args, {s, h, batch.length(s), query, query + hidden_size, query + 2 * hidden_size, context}, workspace,
-                workspace.head_scratch[static_cast<size_t>(member)]);
+    attend_head(args, {s, h, row, batch.length(s), query, query + hidden_size, query + 2 * hidden_size, context},
+                workspace, workspace.head_scratch[static_cast<size_t>(member)]);
   };
   for (size_t s = 0; s < batch.size(); ++s) {
     if (args.team != nullptr && args.sink == nullptr) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "engine/model/attention_head.h"
 
@@ -37,26 +38,15 @@ void PackKeysAndValues(const AttentionArgs& args, const Head& head, const Worksp
   args.kernels.pack_int16_values(pack);
 }
 
-// scores = Q K^T for a block of query rows.
+// scores = Q K^T for a block of query rows. Beyond head_dim the query's elements meet zeros of the keys.
 void ScoresOfBlock(const AttentionArgs& args, const Head& head, RowBlock block, const Workspace& workspace,
                    HeadScratch& scratch) {
-  const int64_t query_bytes = workspace.head_dim_padded * static_cast<int64_t>(sizeof(int16_t));
-  const float most = kSumLimit / (kKeyLimit * static_cast<float>(args.config.head_dim));
-  args.kernels.quantize_int16({.x = head.query + block.first * workspace.qkv_stride,
-                               .stride = workspace.qkv_stride,
-                               .factors = nullptr,
-                               .m = block.rows,
-                               .n = args.config.head_dim,
-                               .out = scratch.query.data(),
-                               .out_stride = query_bytes,
-                               .n_padded = workspace.head_dim_padded,
-                               .scales = scratch.query_scales,
-                               .zeros = nullptr,
-                               .limit = std::min(kQueryLimit, static_cast<float>(static_cast<int32_t>(most)))});
-  args.kernels.gemm_int16({.a = scratch.query.data(),
-                           .lda = query_bytes,
+  const int64_t row = head.first_row + block.first;
+  const auto* query = reinterpret_cast<const char*>(workspace.query.rows.data()) + row * workspace.query.stride;
+  args.kernels.gemm_int16({.a = query + head.index * args.config.head_dim * static_cast<int64_t>(sizeof(int16_t)),
+                           .lda = workspace.query.stride,
                            .b = scratch.keys.data(),
-                           .a_scales = scratch.query_scales,
+                           .a_scales = workspace.query.scales.data() + row,
                            .a_zeros = nullptr,
                            .b_scales = scratch.key_scales.data(),
                            .b_sums = nullptr,
@@ -74,8 +64,6 @@ void ScoresOfBlock(const AttentionArgs& args, const Head& head, RowBlock block, 
 void ContextOfBlock(const AttentionArgs& args, const Head& head, RowBlock block, const Workspace& workspace,
                     HeadScratch& scratch) {
   const HeadContext context(head, block, args.config.head_dim, workspace, scratch);
-  float scales[kQueryBlock];
-  for (int32_t r = 0; r < block.rows; ++r) scales[r] = scratch.inverse_sums[r] * (1.0f / kernels::kProbabilityOne);
   const int64_t tokens = (head.num_tokens + 1) / 2 * 2;
   for (int64_t feature = 0; feature < workspace.head_dim_padded; feature += kPanelWidth) {
     float* out = context.rows + feature;
@@ -83,7 +71,7 @@ void ContextOfBlock(const AttentionArgs& args, const Head& head, RowBlock block,
       args.kernels.gemm_int16({.a = Int16(scratch.probabilities) + first,
                                .lda = workspace.scores_stride * static_cast<int64_t>(sizeof(int16_t)),
                                .b = Int16(scratch.values) + feature * tokens + first * kPanelWidth,
-                               .a_scales = scales,
+                               .a_scales = scratch.inverse_sums,
                                .a_zeros = nullptr,
                                .b_scales = scratch.value_scales.data() + feature,
                                .b_sums = nullptr,
@@ -101,6 +89,22 @@ void ContextOfBlock(const AttentionArgs& args, const Head& head, RowBlock block,
 }
 
 }  // namespace
+
+void QuantizeQueries(const AttentionArgs& args, int64_t first, int64_t rows, Workspace& workspace) {
+  const float most = kSumLimit / (kKeyLimit * static_cast<float>(args.config.head_dim));
+  args.kernels.quantize_int16(
+      {.x = workspace.qkv.data() + first * workspace.qkv_stride,
+       .stride = workspace.qkv_stride,
+       .factors = nullptr,
+       .m = rows,
+       .n = args.config.hidden_size,
+       .out = reinterpret_cast<char*>(workspace.query.rows.data()) + first * workspace.query.stride,
+       .out_stride = workspace.query.stride,
+       .n_padded = (args.config.hidden_size + 15) / 16 * 16,
+       .scales = workspace.query.scales.data() + first,
+       .zeros = nullptr,
+       .limit = std::min(kQueryLimit, std::floor(most))});
+}
 
 void AttendHeadInt16(const AttentionArgs& args, const Head& head, const Workspace& workspace, HeadScratch& scratch) {
   PackKeysAndValues(args, head, workspace, scratch);

@@ -9,24 +9,32 @@ namespace attendant {
 namespace {
 
 constexpr int64_t kHugePageBytes = 2 << 20;
+constexpr int64_t kPageBytes = 4096;
 
 }  // namespace
 
+// Large buffers begin and end on huge pages: weights are read in long streams, and fewer, larger pages spare the TLB
+// and let the hardware's prefetchers run on. Only a hint to the kernel.
 Buffer::Buffer(int64_t num_floats) {
-  bytes_ = (num_floats * static_cast<int64_t>(sizeof(float)) + 4095) / 4096 * 4096;
-  if (bytes_ == 0) return;
-  void* map = mmap(nullptr, static_cast<size_t>(bytes_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (map == MAP_FAILED) {
+  const int64_t wanted = num_floats * static_cast<int64_t>(sizeof(float));
+  if (wanted == 0) return;
+  const bool huge = wanted >= kHugePageBytes / 2;
+  const int64_t page = huge ? kHugePageBytes : kPageBytes;
+  bytes_ = (wanted + page - 1) / page * page;
+  mapped_bytes_ = huge ? bytes_ + kHugePageBytes : bytes_;
+  map_ = mmap(nullptr, static_cast<size_t>(mapped_bytes_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (map_ == MAP_FAILED) {
     std::fprintf(stderr, "cannot allocate %lld bytes\n", static_cast<long long>(bytes_));
     std::abort();
   }
-  // Weights are read in long streams: fewer, larger pages spare the TLB. Only a hint.
-  if (bytes_ >= kHugePageBytes) madvise(map, static_cast<size_t>(bytes_), MADV_HUGEPAGE);
-  data_ = static_cast<float*>(map);
+  const auto address = reinterpret_cast<uintptr_t>(map_);
+  const auto alignment = static_cast<uintptr_t>(page);
+  data_ = reinterpret_cast<float*>((address + alignment - 1) / alignment * alignment);
+  if (huge) madvise(data_, static_cast<size_t>(bytes_), MADV_HUGEPAGE);
 }
 
 Buffer::~Buffer() {
-  if (data_ != nullptr) munmap(data_, static_cast<size_t>(bytes_));
+  if (map_ != nullptr) munmap(map_, static_cast<size_t>(mapped_bytes_));
 }
 
 }  // namespace attendant

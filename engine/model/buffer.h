@@ -15,10 +15,15 @@ class Buffer {
   explicit Buffer(int64_t num_floats);
   ~Buffer();
   Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        map_(std::exchange(other.map_, nullptr)),
+        mapped_bytes_(std::exchange(other.mapped_bytes_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(map_, other.map_);
+    std::swap(mapped_bytes_, other.mapped_bytes_);
     return *this;
   }
 
@@ -29,6 +34,8 @@ class Buffer {
  private:
   float* data_ = nullptr;
   int64_t bytes_ = 0;
+  void* map_ = nullptr;  // what was mapped: data_ is the first aligned address in it
+  int64_t mapped_bytes_ = 0;
 };
 
 }  // namespace attendant

@@ -15,14 +15,11 @@ int64_t BytesPerWeight(Precision precision) {
   return precision == Precision::kFp32 ? 4 : precision == Precision::kBf16 ? 2 : 1;
 }
 
-// Rows that one thread converts at a time: some microseconds of work.
-constexpr int64_t kOperandRows = 24;
-
 // x into the form that the linear layer's product multiplies.
 void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
                  Team* team) {
   const auto convert = linear.precision == Precision::kInt8 ? kernels.quantize_uint8 : kernels.convert_bf16;
-  const auto fill = [&](int64_t first, int64_t rows) {
+  ForRows(args.m, team, [&](int64_t first, int64_t rows) {
     convert({.x = args.x + first * args.x_stride,
              .stride = args.x_stride,
              .factors = linear.factors,
@@ -34,11 +31,6 @@ void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, cons
              .scales = operand.scales.data() + first,
              .zeros = operand.zeros.data() + first,
              .limit = 0});
-  };
-  const int64_t parts = (args.m + kOperandRows - 1) / kOperandRows;
-  if (team == nullptr || parts < 2) return fill(0, args.m);
-  team->ParallelFor(static_cast<int>(parts), [&](int part, int) {
-    fill(part * kOperandRows, std::min(kOperandRows, args.m - part * kOperandRows));
   });
 }
 

@@ -8,7 +8,7 @@ namespace {
 // Parts per product: enough that a helper who comes late still finds some, few enough that claiming them costs nothing.
 constexpr int64_t kGemmParts = 12;
 // Rows worth another thread's attention: some microseconds of work.
-constexpr int64_t kLayerNormRows = 24;
+constexpr int64_t kSharedRows = 24;
 
 // Calls body(first, columns) for the columns of n that each part takes.
 void ForColumns(int64_t n, Team& team, absl::FunctionRef<void(int64_t first, int64_t columns)> body) {
@@ -33,6 +33,13 @@ Args ColumnsOf(const Args& args, int64_t first, int64_t columns) {
 
 }  // namespace
 
+void ForRows(int64_t m, Team* team, absl::FunctionRef<void(int64_t first, int64_t rows)> body) {
+  const int64_t parts = (m + kSharedRows - 1) / kSharedRows;
+  if (team == nullptr || parts < 2) return body(0, m);
+  team->ParallelFor(static_cast<int>(parts),
+                    [&](int part, int) { body(part * kSharedRows, std::min(kSharedRows, m - part * kSharedRows)); });
+}
+
 void SharedGemm(const kernels::KernelTable& kernels, const kernels::GemmArgs& args, Team* team) {
   if (team == nullptr) return kernels.gemm(args);
   ForColumns(args.n, *team, [&](int64_t first, int64_t columns) {
@@ -55,13 +62,10 @@ void SharedLowGemm(void (*gemm)(const kernels::LowGemmArgs& args), const kernels
 }
 
 void SharedLayerNorm(const kernels::KernelTable& kernels, const kernels::LayerNormArgs& args, Team* team) {
-  const int64_t parts = (args.m + kLayerNormRows - 1) / kLayerNormRows;
-  if (team == nullptr || parts < 2) return kernels.layer_norm(args);
-  team->ParallelFor(static_cast<int>(parts), [&](int part, int) {
-    const int64_t first = part * kLayerNormRows;
+  ForRows(args.m, team, [&](int64_t first, int64_t rows) {
     kernels::LayerNormArgs share = args;
     share.x += first * args.stride;
-    share.m = std::min(kLayerNormRows, args.m - first);
+    share.m = rows;
     kernels.layer_norm(share);
   });
 }

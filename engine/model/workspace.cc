@@ -19,13 +19,13 @@ Workspace::Workspace(const ModelConfig& config, int32_t max_tokens_)
       intermediate(kFeedForwardRows * intermediate_stride),
       hidden_operand(max_tokens, config.hidden_size),
       intermediate_operand(kFeedForwardRows, config.intermediate_size),
+      query(max_tokens, config.hidden_size),
       head_scratch(kMaxTeamMembers) {
   for (HeadScratch& scratch : head_scratch) {
     scratch.keys = Buffer(scores_stride * head_dim_padded);
     scratch.values = Buffer((max_tokens + 1) * head_dim_padded);
     scratch.scores = Buffer(kQueryBlock * scores_stride);
     scratch.head_context = Buffer(kQueryBlock * head_dim_padded);
-    scratch.query = Buffer(kQueryBlock * head_dim_padded / 2);
     scratch.probabilities = Buffer(kQueryBlock * scores_stride / 2);
     scratch.key_scales = Buffer(scores_stride);
     scratch.value_scales = Buffer(head_dim_padded);

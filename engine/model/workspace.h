@@ -17,7 +17,7 @@ namespace attendant {
 // Rows of queries whose scores are in flight at once: two register tiles, so that scores of 512 keys fit in L1.
 inline constexpr int32_t kQueryBlock = 24;
 // Rows that go through both halves of the feed forward before the next: their intermediate activations stay in L2.
-inline constexpr int32_t kFeedForwardRows = 120;
+inline constexpr int32_t kFeedForwardRows = 72;
 
 // What one thread needs to attend with one head, in fp32 or in int16.
 struct HeadScratch {
@@ -28,11 +28,9 @@ struct HeadScratch {
   float inverse_sums[kQueryBlock];
 
   // int16 only.
-  Buffer query;          // int16 [kQueryBlock, head_dim_padded]
   Buffer probabilities;  // int16 [kQueryBlock, scores_stride]
   Buffer key_scales;     // [scores_stride]
   Buffer value_scales;   // [head_dim_padded]
-  float query_scales[kQueryBlock];
 };
 
 class Workspace {
@@ -55,6 +53,7 @@ class Workspace {
   // The A of the low-precision products.
   Operand hidden_operand;        // max_tokens rows of hidden_size
   Operand intermediate_operand;  // kFeedForwardRows rows of intermediate_size
+  Operand query;                 // int16 [max_tokens, hidden_size], one line longer: heads are read to whole panels
   // One per member of a team; memory of members who never come is never touched.
   std::vector<HeadScratch> head_scratch;
 };
