@@ -32,6 +32,7 @@ ThreadBudget ChooseThreads(int configured) {
 EmbedderOptions ToEmbedderOptions(const ServerConfig& config, int threads) {
   return {.model_dir = config.model_dir,
           .precision = config.precision,
+          .precision_gate = config.precision_gate,
           .isa = config.isa,
           .engine = config.engine,
           .load_threads = threads,
@@ -148,6 +149,7 @@ class Server::Impl {
                              {"weights_bytes", model.weights_bytes},
                              {"fingerprint", model.fingerprint}});
     LogInfo("computing with", {{"precision", model.precision},
+                               {"precision_reason", model.precision_reason},
                                {"kernels", model.kernels},
                                {"kernels_reason", model.kernels_reason},
                                {"threads", threads_.threads},

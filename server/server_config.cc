@@ -54,10 +54,20 @@ void AddModelFlags(CLI::App& app, ServerConfig* config) {
       ->check(CheckUtf8)
       ->type_name("NAME")
       ->group(group);
-  app.add_option("--precision", config->precision, "Number format of the computation")
+  app.add_option(
+         "--precision", config->precision,
+         "Number format of the computation: fp32, bf16, int8, or auto: the fastest whose vectors stay close to fp32's")
       ->capture_default_str()
+      ->check(CLI::IsMember({"fp32", "bf16", "int8", "auto"}).description(""))
       ->group(group);
-  app.add_option("--isa", config->isa, "Instruction set of the kernels: auto, scalar, avx2 or avx512")
+  app.add_option(
+         "--precision-gate", config->precision_gate,
+         "on: bf16 and int8 are compared with fp32 at start, layers that drift are kept wider; off: they are not")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"on", "off"}).description(""))
+      ->group(group);
+  app.add_option("--isa", config->isa,
+                 "Instruction set of the kernels: auto, scalar, avx2, avxvnni, avx512, avx512vnni, avx512bf16 or amx")
       ->capture_default_str()
       ->group(group);
   app.add_option("--engine", config->engine, "native, or reference (slow and obvious, for comparison)")

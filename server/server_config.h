@@ -24,6 +24,7 @@ struct ServerConfig {
   std::string model_dir;
   std::string model_name;  // empty: the directory's
   std::string precision = "fp32";
+  std::string precision_gate = "on";
   std::string isa = "auto";
   std::string engine = "native";
   int threads = 0;  // 0: as many as this process may use
