@@ -94,8 +94,9 @@ class Engine:
 class Peer(Engine):
     def __init__(self, label, spec):
         self.lanes = spec.lanes
-        environment = {"OMP_NUM_THREADS": str(spec.threads_per_lane), "TOKENIZERS_PARALLELISM": "false",
-                       "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+        # numpy only pools: its own threads would spin beside those that compute.
+        environment = {"OMP_NUM_THREADS": str(spec.threads_per_lane), "OPENBLAS_NUM_THREADS": "1",
+                       "TOKENIZERS_PARALLELISM": "false", "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
         super().__init__(label, spec.precision, [sys.executable, "-m", "bench.peers.worker",
                                                  json.dumps(dataclasses.asdict(spec))], environment)
         self.version = json.loads(self.greeting)["version"]
