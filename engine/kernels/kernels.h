@@ -39,10 +39,11 @@ enum class Activation : int32_t {
 struct GemmArgs {
   const float* a;  // [m, k], row stride lda
   int64_t lda;
-  const float* b;         // [n / 32][k][32]: packed panels (packing.h)
-  const float* bias;      // [n] or null
-  const float* residual;  // [m, n], row stride ldc, or null; may be c itself
-  float* c;               // [m, n], row stride ldc
+  const float* b;                 // [n / 32][k][32]: packed panels (packing.h)
+  const float* next_b = nullptr;  // a panel to fetch ahead while the last one is computed, or null
+  const float* bias;              // [n] or null
+  const float* residual;          // [m, n], row stride ldc, or null; may be c itself
+  float* c;                       // [m, n], row stride ldc
   int64_t ldc;
   int64_t m;
   int64_t n;  // a multiple of kPanelWidth
@@ -59,14 +60,15 @@ struct LowGemmArgs {
   const void* a;  // [m, k], row stride lda; columns from the true k to the padded one are zero or meet zeros of B
   int64_t lda;    // in bytes
   const void* b;  // [n / 32][k / group][32][group]: packed panels (packing.h)
-  const float* a_scales;  // [m]
-  const float* a_zeros;   // [m], integers from 0 to 255
-  const float* b_scales;  // [n]
-  const float* b_sums;    // [n]: column sums of B
-  const float* bias;      // [n] or null
-  const float* residual;  // [m, n], row stride ldc, or null; may be c itself
-  float* c;               // [m, n], row stride ldc
-  int64_t ldc;            // in floats
+  const void* next_b = nullptr;  // as in GemmArgs
+  const float* a_scales;         // [m]
+  const float* a_zeros;          // [m], integers from 0 to 255
+  const float* b_scales;         // [n]
+  const float* b_sums;           // [n]: column sums of B
+  const float* bias;             // [n] or null
+  const float* residual;         // [m, n], row stride ldc, or null; may be c itself
+  float* c;                      // [m, n], row stride ldc
+  int64_t ldc;                   // in floats
   int64_t m;
   int64_t n;  // a multiple of kPanelWidth
   int64_t k;  // in elements, zero-padded: a multiple of 64 (int8) or 32 (bf16), of 2 for int16
@@ -74,11 +76,14 @@ struct LowGemmArgs {
 };
 
 // Rows of fp32 activations into the A of a low-precision product. `out` of a row: n_padded elements, those from n on
-// zero. uint8: x * factors = scales * (out - zeros); int16: x = scales * out, |out| <= limit; bf16: rounded, no scales.
+// zero. uint8: activation(x) * factors = scales * (out - zeros); int16: x = scales * out, |out| <= limit; bf16:
+// rounded, no scales.
 struct QuantizeArgs {
-  const float* x;        // [m, n], row stride `stride`; uint8 and bf16 want n to be a multiple of 16
-  int64_t stride;        // in floats
-  const float* factors;  // [n] or null; uint8 only
+  const float* x;         // [m, n], row stride `stride`; uint8 and bf16 want n to be a multiple of 16
+  int64_t stride;         // in floats
+  const float* factors;   // [n] or null; uint8 only
+  Activation activation;  // uint8 only
+  float* scratch;         // [n]; uint8 only
   int64_t m;
   int64_t n;
   void* out;           // [m, n_padded]

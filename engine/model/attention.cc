@@ -18,7 +18,7 @@ void AttendAll(const AttentionArgs& args, Workspace& workspace) {
   const bool low = args.weights.precision != Precision::kFp32 && args.config.head_dim <= kernels::kMaxInt16HeadDim;
   if (low)
     ForRows(batch.num_tokens(), args.team,
-            [&](int64_t first, int64_t rows) { QuantizeQueries(args, first, rows, workspace); });
+            [&](int64_t first, int64_t rows, int) { QuantizeQueries(args, first, rows, workspace); });
   const auto attend_head = low ? AttendHeadInt16 : AttendHeadFp32;
   const auto attend = [&](size_t s, int32_t h, int member) {
     const int64_t row = batch.cu_seqlens[s];
@@ -65,7 +65,8 @@ void SelfAttention(const AttentionArgs& args, Workspace& workspace) {
                .residual = nullptr,
                .y = workspace.qkv.data(),
                .y_stride = workspace.qkv_stride,
-               .activation = Activation::kNone},
+               .activation = Activation::kNone,
+               .next = &args.weights.attention_output},
               workspace.hidden_operand, args.team);
   AttendAll(args, workspace);
   ApplyLinear(args.kernels, args.weights.attention_output,
@@ -75,7 +76,8 @@ void SelfAttention(const AttentionArgs& args, Workspace& workspace) {
                .residual = workspace.hidden_states.data(),
                .y = workspace.hidden_states.data(),
                .y_stride = workspace.hidden_stride,
-               .activation = Activation::kNone},
+               .activation = Activation::kNone,
+               .next = &args.weights.intermediate},
               workspace.hidden_operand, args.team);
   SharedLayerNorm(args.kernels,
                   {.x = workspace.hidden_states.data(),

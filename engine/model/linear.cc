@@ -19,10 +19,12 @@ int64_t BytesPerWeight(Precision precision) {
 void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
                  Team* team) {
   const auto convert = linear.precision == Precision::kInt8 ? kernels.quantize_uint8 : kernels.convert_bf16;
-  ForRows(args.m, team, [&](int64_t first, int64_t rows) {
+  ForRows(args.m, team, [&](int64_t first, int64_t rows, int member) {
     convert({.x = args.x + first * args.x_stride,
              .stride = args.x_stride,
              .factors = linear.factors,
+             .activation = args.x_activation,
+             .scratch = operand.scratch.data() + member * operand.features_padded,
              .m = rows,
              .n = RoundUp(linear.in, 16),
              .out = reinterpret_cast<char*>(operand.rows.data()) + first * operand.stride,
@@ -90,15 +92,19 @@ Operand::Operand(int64_t num_rows, int64_t features)
     : stride(RoundUp(features * 2, kernels::kLineBytes) + kernels::kLineBytes),
       rows(num_rows * stride / static_cast<int64_t>(sizeof(float))),
       scales(num_rows),
-      zeros(num_rows) {}
+      zeros(num_rows),
+      scratch(kMaxTeamMembers * RoundUp(features, kernels::kLineBytes)),
+      features_padded(RoundUp(features, kernels::kLineBytes)) {}
 
 void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
                  Team* team) {
+  const void* next = args.next != nullptr ? args.next->panels : nullptr;
   if (linear.precision == Precision::kFp32) {
     return SharedGemm(kernels,
                       {.a = args.x,
                        .lda = args.x_stride,
                        .b = static_cast<const float*>(linear.panels),
+                       .next_b = static_cast<const float*>(next),
                        .bias = linear.bias,
                        .residual = args.residual,
                        .c = args.y,
@@ -112,6 +118,7 @@ void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, cons
   kernels::LowGemmArgs product = {.a = operand.rows.data(),
                                   .lda = operand.stride,
                                   .b = linear.panels,
+                                  .next_b = next,
                                   .a_scales = operand.scales.data(),
                                   .a_zeros = operand.zeros.data(),
                                   .b_scales = linear.scales,

@@ -52,16 +52,20 @@ struct Operand {
   Buffer rows;         // [rows, stride]
   Buffer scales;       // [rows]
   Buffer zeros;        // [rows]
+  Buffer scratch;      // [kMaxTeamMembers, features_padded]
+  int64_t features_padded = 0;
 };
 
 struct LinearArgs {
   const float* x;  // [m, in], row stride x_stride; zero from `in` to the next multiple of the panel width
+  kernels::Activation x_activation = kernels::Activation::kNone;  // applied to x first; other than kNone for int8 only
   int64_t x_stride;
   int64_t m;
   const float* residual;  // [m, out_padded], row stride y_stride, or null; may be y itself
   float* y;               // [m, out_padded], row stride y_stride
   int64_t y_stride;
   kernels::Activation activation;
+  const Linear* next = nullptr;  // whose weights will be read next, if known: their beginning is fetched ahead
 };
 
 // y = activation(W x + b + residual). team may be null.
