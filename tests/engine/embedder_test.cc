@@ -173,7 +173,12 @@ TEST(Embedder, RefusesWhatItCannotServe) {
   EXPECT_EQ(error({.model_dir = "/nonexistent"}).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(error({.model_dir = ModelDir("tiny-mean"), .isa = "mmx"}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(error({.model_dir = ModelDir("tiny-mean"), .engine = "warp"}).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(error({.model_dir = ModelDir("tiny-mean"), .precision = "fp4"}).code(), absl::StatusCode::kUnimplemented);
+  const absl::Status precision = error({.model_dir = ModelDir("tiny-mean"), .precision = "fp4"});
+  EXPECT_EQ(precision.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(precision.message()), HasSubstr("unknown precision \"fp4\": use fp32, bf16, int8 or auto"));
+  const absl::Status gate = error({.model_dir = ModelDir("tiny-mean"), .precision_gate = "maybe"});
+  EXPECT_EQ(gate.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(gate.message()), HasSubstr("unknown precision_gate \"maybe\": use on or off"));
   const std::string directory = testing::TempDir() + "/no-weights";
   std::filesystem::remove_all(directory);
   std::filesystem::copy(ModelDir("tiny-mean"), directory, std::filesystem::copy_options::recursive);

@@ -1,4 +1,4 @@
-// Kernels that work on rows: layer norm, softmax, scale, activations, transpose.
+// Kernels that work on rows: layer norm, softmax, activations, transpose.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -127,19 +127,32 @@ TEST(Activate, KeepsNotANumber) {
   }
 }
 
-TEST(Transpose, MovesEveryElement) {
+TEST(Transpose, MovesEveryElementAndFillsThePanelWithZeros) {
+  constexpr int64_t kSourceStride = 75, kTargetStride = kPanelWidth + 3;
   for (const KernelTable* table : AvailableKernels()) {
-    for (int64_t rows = 1; rows <= 33; ++rows) {
-      for (const int64_t columns : {1, 5, 16, 32, 40}) {
-        Guarded source(rows * 43, 1), target(columns * 35, 2);
+    for (int64_t rows = 0; rows <= kPanelWidth; ++rows) {
+      for (int64_t columns = 1; columns <= 70; ++columns) {
+        Guarded source(kPanelWidth * kSourceStride, 1);
+        Guarded target((columns - 1) * kTargetStride + kPanelWidth, 2);
         for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t c = 0; c < columns; ++c) source[r * 43 + c] = static_cast<float>(r * 100 + c);
+          for (int64_t c = 0; c < columns; ++c) source[r * kSourceStride + c] = static_cast<float>(r * 100 + c);
         }
-        table->transpose(source.data(), 43, rows, columns, target.data(), 35);
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t c = 0; c < columns; ++c) ASSERT_EQ(target[c * 35 + r], r * 100 + c) << table->name;
+        table->transpose({.source = source.data(),
+                          .source_stride = kSourceStride,
+                          .rows = rows,
+                          .columns = columns,
+                          .transposed = target.data(),
+                          .transposed_stride = kTargetStride});
+        for (int64_t c = 0; c < columns; ++c) {
+          for (int64_t r = 0; r < kPanelWidth; ++r) {
+            const float expected = r < rows ? static_cast<float>(r * 100 + c) : 0.0f;
+            ASSERT_EQ(target[c * kTargetStride + r], expected)
+                << table->name << ", " << rows << " rows, " << columns << " columns";
+          }
         }
-        EXPECT_TRUE(target.SlackIsUntouched());
+        ASSERT_TRUE(target.SlackIsUntouched()) << table->name << ", " << rows << " rows, " << columns << " columns";
+        // Between the panel's columns and the next row's, too.
+        for (int64_t c = 0; c + 1 < columns; ++c) ASSERT_TRUE(std::isnan(target[c * kTargetStride + kPanelWidth]));
       }
     }
   }

@@ -40,7 +40,7 @@ std::vector<std::vector<float>> RunBatch(const ModelFixture& model, const kernel
   for (const TokenSequence* sequence : sequences) total += sequence->num_tokens();
   Workspace workspace(model.config, total);
   for (size_t i = 0; i < sequences.size(); ++i) workspace.batch.Add(sequences[i], i);
-  Encoder(model.config, *model.weights, table).Forward(workspace, abandoned, sink);
+  Encoder({model.config, table}, *model.weights).Forward(workspace, abandoned, sink);
   std::vector<std::vector<float>> results(sequences.size());
   for (size_t i = 0; i < workspace.batch.size(); ++i) {
     for (int32_t row = workspace.batch.cu_seqlens[i]; row < workspace.batch.cu_seqlens[i + 1]; ++row) {

@@ -33,11 +33,17 @@ inline nlohmann::json Expected(const std::string& name) {
 }
 
 struct ModelFixture {
-  explicit ModelFixture(const std::string& name, int threads = 1) {
+  explicit ModelFixture(const std::string& name, int threads = 1, Precision precision = Precision::kFp32) {
     config = ReadModelConfig(ModelDir(name)).value();
     sentence = ReadSentenceConfig(ModelDir(name), config).value();
     file = SafetensorsFile::Open(ModelDir(name) + "/model.safetensors").value();
     weights = LoadWeights(*file, config, sentence.dense, threads).value();
+    weights->layers = LoadAllLayers(precision, threads).value();
+  }
+
+  absl::StatusOr<std::vector<LayerWeights>> LoadAllLayers(Precision precision, int threads) const {
+    const auto count = static_cast<size_t>(config.num_hidden_layers);
+    return LoadLayers(*file, config, {0, std::vector<Precision>(count, precision)}, threads);
   }
 
   ModelConfig config;

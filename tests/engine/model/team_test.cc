@@ -35,7 +35,7 @@ TEST(Team, SharedBatchesHaveTheBytesOfUnsharedOnes) {
     first.token_type_ids.assign(70, 0);
     second.token_type_ids.assign(3, 0);
     for (const kernels::KernelTable* table : kernels::AvailableKernels()) {
-      const Encoder encoder(model.config, *model.weights, *table);
+      const Encoder encoder({model.config, *table}, *model.weights);
       const auto run = [&](Team* helpers) {
         Workspace workspace(model.config, 73);
         workspace.batch.Add(&first, 0);

@@ -15,18 +15,24 @@ namespace {
 using testing::HasSubstr;
 
 TEST(Weights, PackingIsTheSameWithAnyNumberOfThreads) {
-  const ModelFixture one("odd-heads-cls", 1), five("odd-heads-cls", 5);
-  ASSERT_EQ(one.weights->storage.bytes(), five.weights->storage.bytes());
-  EXPECT_EQ(std::memcmp(one.weights->storage.data(), five.weights->storage.data(),
-                        static_cast<size_t>(one.weights->storage.bytes())),
-            0);
+  const auto expect_same = [](const Buffer& a, const Buffer& b) {
+    ASSERT_EQ(a.bytes(), b.bytes());
+    EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())), 0);
+  };
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
+    const ModelFixture one("odd-heads-cls", 1, precision), five("odd-heads-cls", 5, precision);
+    expect_same(one.weights->storage, five.weights->storage);
+    ASSERT_EQ(one.weights->layers.size(), five.weights->layers.size());
+    for (size_t i = 0; i < one.weights->layers.size(); ++i) {
+      expect_same(one.weights->layers[i].storage, five.weights->layers[i].storage);
+    }
+  }
 }
 
 TEST(Weights, AWrongShapeNamesFileTensorExpectedAndFound) {
   ModelFixture model("tiny-mean");
-  ModelConfig config = model.config;
-  config.intermediate_size = 65;
-  const absl::Status status = LoadWeights(*model.file, config, {}, 1).status();
+  model.config.intermediate_size = 65;
+  const absl::Status status = model.LoadAllLayers(Precision::kFp32, 1).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("tiny-mean/model.safetensors"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("encoder.layer.0.intermediate.dense.weight"));
@@ -35,9 +41,8 @@ TEST(Weights, AWrongShapeNamesFileTensorExpectedAndFound) {
 
 TEST(Weights, AMissingTensorIsNamed) {
   ModelFixture model("tiny-mean");
-  ModelConfig config = model.config;
-  config.num_hidden_layers = 3;
-  EXPECT_THAT(std::string(LoadWeights(*model.file, config, {}, 1).status().message()),
+  model.config.num_hidden_layers = 3;
+  EXPECT_THAT(std::string(model.LoadAllLayers(Precision::kFp32, 1).status().message()),
               HasSubstr("\"encoder.layer.2.attention.self.query.weight\" is missing"));
 }
 
