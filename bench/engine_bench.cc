@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/embedder.h"
+#include "server/scheduling/cost_model.h"
 #include "server/scheduling/scheduler.h"
 
 namespace {
@@ -69,6 +70,8 @@ int main(int argc, char** argv) {
   attendant::EmbedderRunner runner(embedder->get());
   attendant::SchedulerOptions options;
   options.num_workers = threads;
+  options.min_share_tokens =
+      attendant::MeasureCost(*runner.NewSession(), (*embedder)->info().max_tokens, options.clock).min_share_tokens;
   options.max_queued_tokens = int64_t{1} << 40;
   options.max_queued_items = int64_t{1} << 40;
   attendant::Scheduler scheduler(options, &runner, nullptr);

@@ -15,6 +15,7 @@
 #include "server/port_file.h"
 #include "server/rpc/embedding_service.h"
 #include "server/rpc/work_pool.h"
+#include "server/scheduling/cost_model.h"
 #include "server/scheduling/thread_budget.h"
 
 namespace attendant {
@@ -75,6 +76,7 @@ class Server::Impl {
     embedder_ = *std::move(embedder);
     parts_.model = std::make_unique<EmbedderModel>(embedder_.get(), config_.model_name);
     parts_.runner = std::make_unique<EmbedderRunner>(embedder_.get());
+    cost_ = MeasureCost(*parts_.runner->NewSession(), embedder_->info().max_tokens, config_.scheduler.clock);
     return absl::OkStatus();
   }
 
@@ -125,6 +127,7 @@ class Server::Impl {
     metrics_.SetWorkers(threads_.threads);
     SchedulerOptions options = config_.scheduler;
     options.num_workers = threads_.threads;
+    options.min_share_tokens = cost_.min_share_tokens;
     scheduler_ = std::make_unique<Scheduler>(options, parts_.runner.get(), &metrics_);
     metrics_.SetSchedulerStats([scheduler = scheduler_.get()] { return scheduler->stats(); });
     pool_ = std::make_unique<WorkPool>(PoolThreads(threads_.threads));
@@ -154,6 +157,9 @@ class Server::Impl {
                                {"kernels_reason", model.kernels_reason},
                                {"threads", threads_.threads},
                                {"threads_reason", threads_.explanation}});
+    LogInfo("cost model", {{"batch_us", cost_.batch.count()},
+                           {"token_us", cost_.token_us},
+                           {"min_share_tokens", cost_.min_share_tokens}});
     LogInfo("limits", {{"max_items_per_request", limits.max_items_per_request},
                        {"max_text_bytes", limits.max_text_bytes},
                        {"max_message_bytes", limits.max_message_bytes},
@@ -174,6 +180,7 @@ class Server::Impl {
   const SteadyTime created_ = std::chrono::steady_clock::now();
   const ServerConfig config_;
   const ThreadBudget threads_;
+  CostModel cost_;  // of the real engine
   Metrics metrics_;
   ByteBudget budget_;
   std::unique_ptr<Embedder> embedder_;

@@ -23,6 +23,7 @@ absl::StatusCode StaleReason(const CancelToken* cancel, SteadyTime deadline, Ste
 WorkQueue::WorkQueue(const SchedulerOptions& options)
     : max_batch_tokens_(std::max(1, options.max_batch_tokens)),
       max_batch_items_(std::max(1, options.max_batch_items)),
+      min_share_tokens_(std::max(1, options.min_share_tokens)),
       max_batch_delay_(options.max_batch_delay),
       patience_(options.patience) {}
 
@@ -38,7 +39,7 @@ void WorkQueue::Push(WorkCall call, SteadyTime now) {
 void WorkQueue::TakeBatch(SteadyTime now, int idle_workers, MicroBatch* batch) {
   const int64_t even_share = CeilDiv(tokens_, std::max(1, idle_workers));
   const int64_t share =
-      std::clamp<int64_t>(even_share, std::min(kMinShareTokens, max_batch_tokens_), max_batch_tokens_);
+      std::clamp<int64_t>(even_share, std::min(min_share_tokens_, max_batch_tokens_), max_batch_tokens_);
   while (!calls_.empty()) {
     const auto first = calls_.begin();
     Call& call = first->second;
@@ -105,6 +106,6 @@ SteadyTime WorkQueue::ReadyTime() const {
   return std::min(waiting_since_ + max_batch_delay_, calls_.begin()->first.first);
 }
 
-int64_t WorkQueue::UsefulWorkers() const { return std::min(items_, CeilDiv(tokens_, kMinShareTokens)); }
+int64_t WorkQueue::UsefulWorkers() const { return std::min(items_, CeilDiv(tokens_, min_share_tokens_)); }
 
 }  // namespace attendant

@@ -53,9 +53,6 @@ absl::StatusCode StaleReason(const CancelToken* cancel, SteadyTime deadline, Ste
 
 class WorkQueue {
  public:
-  // Smaller shares are not worth another worker: a forward pass streams the weights through the caches once however few
-  // rows it has, and below some 32 rows that dominates.
-  static constexpr int32_t kMinShareTokens = 32;
   // Bounds the time under the scheduler's lock, and how long live items wait behind the callbacks of dead ones.
   static constexpr size_t kMaxDropsPerTake = 256;
 
@@ -97,6 +94,7 @@ class WorkQueue {
 
   int32_t max_batch_tokens_;
   int32_t max_batch_items_;
+  int32_t min_share_tokens_;
   Microseconds max_batch_delay_;
   Microseconds patience_;
   Calls calls_;

@@ -141,7 +141,7 @@ TEST_F(WorkQueueTest, UsefulWorkersAreLimitedByItemsAndTokens) {
 
 TEST_F(WorkQueueTest, ManyIdleWorkersDoNotMakeSharesSmallerThanTheFloor) {
   Push(1, std::vector<int32_t>(8, 16));
-  for (int idle = 64; !Queue().empty(); --idle) EXPECT_EQ(Take(idle).tokens, WorkQueue::kMinShareTokens);
+  for (int idle = 64; !Queue().empty(); --idle) EXPECT_EQ(Take(idle).tokens, SchedulerOptions{}.min_share_tokens);
 }
 
 TEST_F(WorkQueueTest, CancelledAndExpiredAreDroppedWithTheirReason) {
