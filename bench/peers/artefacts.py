@@ -5,10 +5,12 @@
 Each runs in a process of its own, so that what conversion leaves behind in memory disturbs no measurement.
 """
 
+import json
 import os
 import pathlib
 import shutil
 import sys
+import tempfile
 
 # Before any of the libraries is loaded: no network, nothing reported to anybody.
 os.environ.update(HF_HUB_OFFLINE="1", ORT_DISABLE_TELEMETRY="1", NNCF_CI="1", TOKENIZERS_PARALLELISM="false")
@@ -36,28 +38,40 @@ def load_encoder(model_dir, attention):
     return Encoder().eval()
 
 
-def make_onnx(model_dir, target):
+def _export(model_dir, target):
     import torch
     ids = torch.ones(2, 9, dtype=torch.int64)
     axes = {name: {0: "batch", 1: "length"} for name in INPUTS} | {"vectors": {0: "batch"}}
-    plain = target + ".plain"
-    torch.onnx.export(load_encoder(model_dir, "eager"), (ids, ids, ids * 0), plain, input_names=INPUTS,
+    torch.onnx.export(load_encoder(model_dir, "eager"), (ids, ids, ids * 0), target, input_names=INPUTS,
                       output_names=["vectors"], dynamo=False, opset_version=17, dynamic_axes=axes)
+
+
+def make_onnx(model_dir, target):
+    """With the transformer fusions that ONNX Runtime brings as a tool."""
     from onnxruntime.transformers import optimizer
-    config = _config(model_dir)
-    optimized = optimizer.optimize_model(plain, model_type="bert", num_heads=config["num_attention_heads"],
-                                         hidden_size=config["hidden_size"])
-    optimized.save_model_to_file(target)
-    os.remove(plain)
+    with tempfile.TemporaryDirectory() as folder:
+        _export(model_dir, folder + "/model.onnx")
+        config = _config(model_dir)
+        optimizer.optimize_model(folder + "/model.onnx", model_type="bert", num_heads=config["num_attention_heads"],
+                                 hidden_size=config["hidden_size"]).save_model_to_file(target)
+
+
+def _quantize(export, model_dir, target):
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    with tempfile.TemporaryDirectory() as folder:
+        export(model_dir, folder + "/model.onnx")
+        # The fused operators are unknown to the inference of types.
+        quantize_dynamic(folder + "/model.onnx", target, per_channel=True, weight_type=QuantType.QInt8,
+                         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
 
 
 def make_onnx_int8(model_dir, target):
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    source = target + ".fp32"
-    make_onnx(model_dir, source)
-    float_type = __import__("onnx").TensorProto.FLOAT
-    quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8, extra_options={"DefaultTensorType": float_type})
-    os.remove(source)
+    _quantize(make_onnx, model_dir, target)
+
+
+def make_onnx_plain_int8(model_dir, target):
+    _quantize(_export, model_dir, target)
 
 
 def _openvino(model_dir):
@@ -118,12 +132,11 @@ def make_base_model(model_dir, target):
 
 
 def _config(model_dir):
-    import json
     return json.loads(pathlib.Path(model_dir, "config.json").read_text(encoding="utf-8"))
 
 
-MAKERS = {"onnx": make_onnx, "onnx_int8": make_onnx_int8, "openvino": make_openvino,
-          "openvino_int8": make_openvino_int8, "ctranslate2": make_ctranslate2, "base_model": make_base_model}
+MAKERS = {"onnx": make_onnx, "onnx_int8": make_onnx_int8, "onnx_plain_int8": make_onnx_plain_int8,
+          "openvino": make_openvino, "openvino_int8": make_openvino_int8, "ctranslate2": make_ctranslate2, "base_model": make_base_model}
 
 if __name__ == "__main__":
     MAKERS[sys.argv[1]](*sys.argv[2:])

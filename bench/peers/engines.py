@@ -15,6 +15,8 @@ import time
 from bench.peers.adapters import Spec
 
 TICKS = os.sysconf("SC_CLK_TCK")
+OURS = "Attendant"
+FIRST_RUN_COUNTS_AFTER = 1.5  # seconds
 
 
 class NotAvailable(Exception):
@@ -42,13 +44,13 @@ def _process_ticks(pid):
 
 
 class Engine:
-    """label: what tables call it; ours: whether it is Attendant's; lanes: batches at a time."""
+    """label: what tables call it; lanes: batches at a time; setting: what else tells its configurations apart."""
     version = ""
-    ours = False
     lanes = 1
+    setting = ""
 
     def __init__(self, label, precision, command, environment):
-        self.label, self.precision = label, precision
+        self.label, self.precision, self.seen = label, precision, set()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, env=os.environ | environment)
         self.greeting = self._read()
@@ -66,23 +68,33 @@ class Engine:
         return line.strip()
 
     def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise NotAvailable("its process has ended") from None
         return self._read()
 
     def turn(self, work, path, seconds):
-        """Repeats the work (whose sequences are in `path`) for that long. The first run warms up, unless it is long."""
+        """Repeats the work (whose sequences are in `path`) for that long, after a run that warms up.
+
+        A run that is long enough warms itself up and counts; the very first one must be longer for that, since some
+        peers prepare themselves for shapes that are new to them.
+        """
+        limit = seconds if work.name in self.seen else max(seconds, FIRST_RUN_COUNTS_AFTER)
+        self.seen.add(work.name)
         self.process.send_signal(signal.SIGCONT)
         try:
-            times = self._times(path, work, 0)
-            busy, own, start = _busy_ticks(), _process_ticks(self.process.pid), time.perf_counter()
-            foreign = 0.0
-            if times[0] < seconds:
-                times = self._times(path, work, seconds)
-                wall = (time.perf_counter() - start) * TICKS * os.cpu_count()
-                foreign = (_busy_ticks() - busy - _process_ticks(self.process.pid) + own) / wall
+            turn = self._timed(path, work, 0)
+            return turn if turn.seconds >= limit else self._timed(path, work, seconds)
         finally:
             self._stop()
+
+    def _timed(self, path, work, seconds):
+        busy, own, start = _busy_ticks(), _process_ticks(self.process.pid), time.perf_counter()
+        times = self._times(path, work, seconds)
+        wall = (time.perf_counter() - start) * TICKS * os.cpu_count()
+        foreign = (_busy_ticks() - busy - _process_ticks(self.process.pid) + own) / wall
         return Turn(statistics.median(times), len(times), max(0.0, foreign))
 
     def close(self):
@@ -92,8 +104,8 @@ class Engine:
 
 
 class Peer(Engine):
-    def __init__(self, label, spec):
-        self.lanes = spec.lanes
+    def __init__(self, label, spec, setting=""):
+        self.lanes, self.setting = spec.lanes, setting
         # numpy only pools: its own threads would spin beside those that compute.
         environment = {"OMP_NUM_THREADS": str(spec.threads_per_lane), "OPENBLAS_NUM_THREADS": "1",
                        "TOKENIZERS_PARALLELISM": "false", "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
@@ -106,16 +118,17 @@ class Peer(Engine):
         return json.loads(self.ask(json.dumps(request)))["times"]
 
     def vectors(self, path, target):
+        """Writes the vectors of the sequences in `path`, in their order, to the file `target` (.npy)."""
         self.process.send_signal(signal.SIGCONT)
         self.ask(json.dumps({"sequences": str(path), "batch": 0, "vectors": str(target)}))
         self._stop()
 
 
 class Attendant(Engine):
-    ours = True
+    """The engine in process: its scheduler, workers and kernels; no server."""
 
     def __init__(self, binary, model_dir, threads, precision):
-        super().__init__("Attendant", precision, [str(binary), str(model_dir), str(threads), precision], {})
+        super().__init__(OURS, precision, [str(binary), str(model_dir), str(threads), precision], {})
         self.version = self.greeting
 
     def _times(self, path, work, seconds):
@@ -125,18 +138,14 @@ class Attendant(Engine):
         return times
 
 
-LABELS = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ctranslate2": "CTranslate2", "pytorch": "PyTorch"}
+class Encode(Engine):
+    """sentence-transformers' encode: from texts to vectors, sorted by length, in batches of 32."""
 
+    def __init__(self, model_dir, threads):
+        super().__init__("sentence-transformers", "fp32",
+                         [sys.executable, "-m", "bench.peers.encode", str(model_dir), str(threads)],
+                         {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"})
+        self.version = self.greeting
 
-def artefact_of(peer, precision):
-    """The kind of bench.peers.artefacts that the peer loads ('' is the model directory itself)."""
-    if peer == "pytorch":
-        return ""
-    kind = {"onnxruntime": "onnx"}.get(peer, peer)
-    return kind + "_int8" if precision == "int8" and kind in ("onnx", "openvino") else kind
-
-
-def peer_specs(peer, precision, artefact, threads):
-    """One batch on all threads, and, where it may be faster, a batch or half a batch on each."""
-    lanes = [1] if threads == 1 or peer == "pytorch" else [1, threads]
-    return [Spec(peer, precision, str(artefact), threads, n) for n in lanes]
+    def _times(self, path, work, seconds):
+        return [float(self.ask(str(path)))]

@@ -19,6 +19,8 @@ class Work:
     name: str
     sequences: list
     batch: int = 0
+    # For engines that do not pad, instead: the same sequences in order of arrival.
+    unsorted: tuple = ()
 
     @property
     def tokens(self):
@@ -70,5 +72,7 @@ def token_ids(model_dir, lines):
     return [encoding.ids for encoding in tokenizer.encode_batch(lines)]
 
 
-def by_length(sequences):
-    return sorted(sequences, key=len, reverse=True)
+def mixed_texts(sequences):
+    """All texts sorted by length, which only an offline job can do, and the first ones as they arrive."""
+    return [Work("sorted", sorted(sequences, key=len, reverse=True), PEER_BATCH, tuple(sequences)),
+            Work("arrival", sequences[:NUM_ARRIVAL_TEXTS], PEER_BATCH)]

@@ -1,9 +1,16 @@
 """CTranslate2: removes padding by itself; lanes are its inter_threads."""
 
-import ctranslate2 as ct2
-import numpy as np
+import os
+import pathlib
 
-from bench.peers import adapters
+# On Intel it takes AVX2 unless told otherwise; AVX-512 is faster where there is any.
+if " avx512vl " in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii"):
+    os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
+
+import ctranslate2 as ct2  # noqa: E402
+import numpy as np  # noqa: E402
+
+from bench.peers import adapters  # noqa: E402
 
 TYPES = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
 
@@ -18,8 +25,7 @@ class Engine:
         self.version = ct2.__version__
 
     def embed(self, sequences):
-        output = self.encoder.forward_batch(sequences)
-        hidden = np.asarray(output.last_hidden_state)  # [rows, longest, hidden]
+        hidden = np.asarray(self.encoder.forward_batch(sequences).last_hidden_state)  # [rows, longest, hidden]
         mask = adapters.pad(sequences)[1][:, None, :].astype(np.float32)
         pooled = (mask @ hidden)[:, 0]  # the mean's divisor goes with the length of the vector
         return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)

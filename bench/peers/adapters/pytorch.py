@@ -13,7 +13,8 @@ class Engine:
         if spec.precision == "bf16":
             model = model.bfloat16()
         elif spec.precision == "int8":
-            model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+            per_channel = {torch.nn.Linear: torch.ao.quantization.per_channel_dynamic_qconfig}
+            model = torch.ao.quantization.quantize_dynamic(model, per_channel)
         self.model = model
         self.version = torch.__version__.split("+")[0]
 

@@ -1,0 +1,132 @@
+"""The parts of the benchmark; each adds to Bench.results what report.py turns into its tables."""
+
+import pathlib
+import subprocess
+
+from bench.peers import catalogue, server, workload
+from bench.peers.engines import OURS, Encode, NotAvailable
+
+SWEEP_LENGTHS = (16, 32, 64, 128, 256, 512)
+SWEEP_BATCHES = (1, 2, 4, 8, 16, 32, 64)
+CONCURRENCY = 64
+
+
+def peaks(bench):
+    program = bench.binary("peak_bench")
+    try:
+        run = subprocess.run([str(program), str(bench.options.threads)], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        bench.say(f"no peaks: {error}")
+        return
+    for line in run.stdout.splitlines():
+        precision, isa, rate = line.split()[:3]
+        bench.results["peaks"].append({"precision": precision, "isa": isa, "gflops_per_thread": float(rate)})
+        bench.say(line)
+
+
+def in_process(bench, model, sections):
+    """Cases, texts and sweeps, a precision at a time, so that what is compared is in memory together and nothing else."""
+    for precision in bench.options.precisions:
+        engines = bench.start_ours(precision, model) + bench.start_peers(precision, model)
+        try:
+            bench.check(engines, model)
+            if "cases" in sections:
+                works = [workload.case(name) for name in bench.options.cases]
+                bench.run("cases", model, engines, works, bench.options.rounds)
+            if "texts" in sections:
+                _texts(bench, model, engines)
+            if "sweeps" in sections:
+                _sweeps(bench, model, engines)
+            if "scaling" in sections:
+                _scaling(bench, model, precision, engines)
+        finally:
+            for engine in engines:
+                engine.close()
+
+
+def _ours(engines):
+    return [engine for engine in engines if engine.label == OURS]
+
+
+def _texts(bench, model, engines):
+    peers = []
+    for label in catalogue.LABELS.values():  # each peer as it is best at a batch of mixed lengths
+        own = [engine for engine in engines if engine.label == label]
+        peers += bench.best_of(own, model, ["mixed32"])
+    count = NUM_QUICK_TEXTS if bench.options.quick else workload.NUM_TEXTS
+    ids = workload.token_ids(bench.options.model, workload.texts(bench.options.model, count))
+    bench.run("texts", model, _ours(engines) + peers, workload.mixed_texts(ids), min(2, bench.options.rounds))
+
+
+def _sweeps(bench, model, engines):
+    chosen = _ours(engines) + bench.best_of(engines, model, bench.options.cases)
+    by_length = [workload.case(f"8x{length}") for length in SWEEP_LENGTHS]
+    by_batch = [workload.case(f"{rows}x64") for rows in SWEEP_BATCHES]
+    bench.run("sweeps", model, chosen, by_length + by_batch, min(3, bench.options.rounds))
+
+
+def _scaling(bench, model, precision, engines):
+    alone = bench.start_ours(precision, model, threads=1)
+    for engine in alone:
+        engine.setting = "1 thread"
+    try:
+        bench.run("scaling", model, _ours(engines) + alone, [workload.case("32x128")], bench.options.rounds)
+    finally:
+        for engine in alone:
+            engine.close()
+
+
+NUM_QUICK_TEXTS = 640
+
+
+def servers(bench, model, load):
+    """Memory, idle processor time and vectors of the server at each precision; with `load` its throughput, too."""
+    texts = workload.texts(bench.options.model)
+    everything = server.write_texts(bench.folder / "texts.jsonl", texts)
+    few = server.write_texts(bench.folder / "check.jsonl", bench.check_texts())
+    running = []
+    try:
+        for precision in bench.options.precisions:
+            try:
+                running.append(server.Server(bench.options.build, pathlib.Path(bench.models[model]), precision,
+                                             bench.options.threads, bench.folder))
+            except (NotAvailable, OSError) as reason:
+                bench.unavailable("attendant-server", precision, model, reason)
+                continue
+            found = running[-1].idle()
+            bench.results["servers"].append(found | {"model": model})
+            bench.say(f"{model} server {precision}: " + ", ".join(f"{k} {v:.3f}" for k, v in found.items() if k != "precision"))
+            bench.compare(running[-1], model, running[-1].vectors(few))
+        if load:
+            _end_to_end(bench, model, running, everything)
+    finally:
+        for each in running:
+            each.close()
+
+
+def _end_to_end(bench, model, running, texts_file):
+    targets = [(each, CONCURRENCY) for each in running]
+    if bench.options.tei:
+        try:
+            tei = server.Tei(bench.options.tei)
+            targets += [(tei, 1), (tei, CONCURRENCY)]
+        except NotAvailable as reason:
+            bench.unavailable("TEI", "as served", model, reason)
+    encode = Encode(bench.models[model], bench.options.threads)
+    count = NUM_QUICK_TEXTS if bench.options.quick else workload.NUM_TEXTS
+    few = server.write_texts(bench.folder / "load.jsonl", workload.texts(bench.options.model, count))
+    work = workload.Work("encode", [[0]] * count)
+    try:
+        for number in range(min(3, bench.options.rounds)):
+            turn = encode.turn(work, few, 0)
+            rows = [{"engine": encode.label, "version": encode.version, "precision": "fp32", "concurrency": 0,
+                     "texts_per_second": count / turn.seconds}]
+            for target, concurrency in targets:
+                rows.append({"engine": target.label, "version": getattr(target, "version", ""), "concurrency": concurrency,
+                             "precision": target.precision} | target.load(texts_file, concurrency, count))
+            for row in rows:
+                bench.results["end_to_end"].append(row | {"round": number, "model": model})
+                bench.say(f"end to end round {number + 1}: {row['engine']} {row['precision']} at {row['concurrency']}: "
+                          f"{row['texts_per_second']:,.0f} texts/s")
+    finally:
+        encode.close()
