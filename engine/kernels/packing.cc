@@ -50,12 +50,14 @@ void PackInt8(const PackInt8Args& args) {
       if (args.factors != nullptr) w /= args.factors[i];
       largest = std::max(largest, std::fabs(w));
     }
-    const float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+    // Channels of dead neurons decay to denormals, whose inverse is no number.
+    const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
     int8_t* out = args.panels + row / kPanelWidth * args.k_padded * kPanelWidth + row % kPanelWidth * 4;
     float sum = 0.0f;
     for (int64_t i = 0; i < args.k_padded; ++i) {
       const float rounded = std::nearbyint(divided[static_cast<size_t>(i)] * inverse);
-      out[i / 4 * kPanelWidth * 4 + i % 4] = static_cast<int8_t>(rounded);
+      // A weight that is not a number shows in the channel's sum, hence in every product.
+      out[i / 4 * kPanelWidth * 4 + i % 4] = std::isnan(rounded) ? 0 : static_cast<int8_t>(rounded);
       sum += rounded;
     }
     args.scales[row] = largest / 127.0f;

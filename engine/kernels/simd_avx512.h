@@ -42,7 +42,9 @@ inline V16 TimesPowerOfTwo(V16 p, V16 shifted) {
   return {_mm512_castsi512_ps(
       _mm512_add_epi32(_mm512_castps_si512(p.v), _mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23)))};
 }
-inline Mask16 FirstLanes(int64_t count) { return {static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1u << count) - 1)}; }
+inline Mask16 FirstLanes(int64_t count) {
+  return {static_cast<__mmask16>(count >= 16 ? 0xFFFF : count > 0 ? (1u << count) - 1 : 0)};
+}
 inline Mask16 Less(V16 a, V16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 inline V16 Select(Mask16 m, V16 yes, V16 no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
 inline V16 LoadMasked(Mask16 m, const float* p) { return {_mm512_maskz_loadu_ps(m.m, p)}; }
