@@ -41,6 +41,15 @@ struct ModelFixture {
     weights->layers = LoadAllLayers(precision, threads).value();
   }
 
+  // The same model for longer sequences than its file has positions for.
+  void LengthenTo(int32_t positions) {
+    config.positions = PositionKind::kSinusoidal;
+    config.max_position_embeddings = positions;
+    std::vector<LayerWeights> layers = std::move(weights->layers);
+    weights = LoadWeights(*file, config, sentence.dense, 1).value();
+    weights->layers = std::move(layers);
+  }
+
   absl::StatusOr<std::vector<LayerWeights>> LoadAllLayers(Precision precision, int threads) const {
     const auto count = static_cast<size_t>(config.num_hidden_layers);
     return LoadLayers(*file, config, {0, std::vector<Precision>(count, precision)}, threads);
