@@ -70,8 +70,7 @@ def parse_arguments():
     return arguments
 
 
-def measure(options, folder):
-    bench = Bench(options, folder)
+def measure(options, bench):
     bench.results |= {"machine": machine.describe(options), "command": machine.command(sys.argv[1:])}
     if "peak" in options.only:
         sections.peaks(bench)
@@ -83,7 +82,17 @@ def measure(options, folder):
         bench.make_base_model()
         sections.servers(bench, "base", load=False)
         sections.in_process(bench, "base", ["cases"])
-    bench.results["machine"]["load_after"] = os.getloadavg()[0]
+
+
+def measure_and_keep(options):
+    """What was measured before a failure is written, too: a run takes a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options, folder)
+        try:
+            measure(options, bench)
+        finally:
+            if options.json:
+                options.json.write_text(json.dumps(bench.results, indent=1) + "\n", encoding="utf-8")
     return bench.results
 
 
@@ -92,10 +101,7 @@ def main():
     if options.render:
         results = json.loads(options.render.read_text(encoding="utf-8"))
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            results = measure(options, folder)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        results = measure_and_keep(options)
     text = report.markdown(results)
     print(text)
     if options.write:

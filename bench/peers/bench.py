@@ -122,14 +122,15 @@ class Bench:
                  f"{engine.label} {engine.setting} lanes {engine.lanes}: {work.tokens / turn.seconds:,.0f} tokens/s")
         return True
 
-    def _speed(self, engine, fields, work_name):
+    def speed(self, engine, fields, work_name):
+        """Median tokens a second of this configuration; 0 when it was not measured."""
         found = [r["tokens"] / r["seconds"] for r in self.results["records"] if r["work"] == work_name and
                  all(r[key] == value for key, value in fields.items()) and r["precision"] == engine.precision and
                  (r["engine"], r["lanes"], r["setting"]) == (engine.label, engine.lanes, engine.setting)]
         return statistics.median(found) if found else 0.0
 
     def _contenders(self, engines, fields, work):
-        speeds = {engine: self._speed(engine, fields, work.name) for engine in engines}
+        speeds = {engine: self.speed(engine, fields, work.name) for engine in engines}
         best = max((speed for engine, speed in speeds.items() if engine.label != OURS), default=0)
         return [engine for engine in engines if engine.label == OURS or speeds[engine] >= CONTENDER * best]
 
@@ -138,7 +139,7 @@ class Bench:
         chosen = []
         for name in names:
             ranked = sorted((e for e in engines if e.label != OURS), reverse=True,
-                            key=lambda e: self._speed(e, {"section": "cases", "model": model}, name))
+                            key=lambda e: self.speed(e, {"section": "cases", "model": model}, name))
             chosen += [engine for engine in ranked[:1] if engine not in chosen]
         return chosen
 

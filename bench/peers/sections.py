@@ -9,6 +9,9 @@ from bench.peers.engines import OURS, Encode, NotAvailable
 SWEEP_LENGTHS = (16, 32, 64, 128, 256, 512)
 SWEEP_BATCHES = (1, 2, 4, 8, 16, 32, 64)
 CONCURRENCY = 64
+NUM_QUICK_TEXTS = 640
+# A peer slower than this share of the fastest one at a batch of mixed lengths is not asked for thousands of texts.
+WORTH_TEXTS = 0.5
 
 
 def peaks(bench):
@@ -53,6 +56,8 @@ def _texts(bench, model, engines):
     for label in catalogue.LABELS.values():  # each peer as it is best at a batch of mixed lengths
         own = [engine for engine in engines if engine.label == label]
         peers += bench.best_of(own, model, ["mixed32"])
+    speeds = {peer: bench.speed(peer, {"section": "cases", "model": model}, "mixed32") for peer in peers}
+    peers = [peer for peer in peers if speeds[peer] >= WORTH_TEXTS * max(speeds.values())]
     count = NUM_QUICK_TEXTS if bench.options.quick else workload.NUM_TEXTS
     ids = workload.token_ids(bench.options.model, workload.texts(bench.options.model, count))
     bench.run("texts", model, _ours(engines) + peers, workload.mixed_texts(ids), min(2, bench.options.rounds))
@@ -74,9 +79,6 @@ def _scaling(bench, model, precision, engines):
     finally:
         for engine in alone:
             engine.close()
-
-
-NUM_QUICK_TEXTS = 640
 
 
 def servers(bench, model, load):
@@ -121,9 +123,15 @@ def _end_to_end(bench, model, running, texts_file):
             turn = encode.turn(work, few, 0)
             rows = [{"engine": encode.label, "version": encode.version, "precision": "fp32", "concurrency": 0,
                      "texts_per_second": count / turn.seconds}]
-            for target, concurrency in targets:
+            for target, concurrency in list(targets):
+                try:
+                    found = target.load(texts_file, concurrency, count)
+                except (NotAvailable, OSError) as reason:
+                    bench.unavailable(f"{target.label} at {concurrency}", target.precision, model, reason)
+                    targets.remove((target, concurrency))
+                    continue
                 rows.append({"engine": target.label, "version": getattr(target, "version", ""), "concurrency": concurrency,
-                             "precision": target.precision} | target.load(texts_file, concurrency, count))
+                             "precision": target.precision} | found)
             for row in rows:
                 bench.results["end_to_end"].append(row | {"round": number, "model": model})
                 bench.say(f"end to end round {number + 1}: {row['engine']} {row['precision']} at {row['concurrency']}: "
