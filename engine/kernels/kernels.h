@@ -53,7 +53,8 @@ struct GemmArgs {
 
 // C = activation(dequantised A * B + bias + residual), A and B of a lower precision, the sums in int32 or fp32.
 //   int8:  A is uint8, B int8:  C[r][c] = (sum - a_zeros[r] * b_sums[c]) * (a_scales[r] * b_scales[c]) + ...
-//   int16: A and B are int16:   C[r][c] = sum * (a_scales[r] * b_scales[c]) + ...; the caller keeps |sum| below 2^31
+//   int16: A and B are int16:   C[r][c] = sum * (a_scales[r] * b_scales[c]) + ..., or just sum where a_scales is null;
+//          the caller keeps |sum| below 2^31
 //   bf16:  B is bf16, A bf16 or fp32 as the table's convert_bf16 says; no scales, zeros or sums
 // An element group is what one 32-bit lane multiplies at once: 4 int8, 2 int16, 2 bf16.
 struct LowGemmArgs {
@@ -108,9 +109,9 @@ struct TransposeArgs {
 inline constexpr int64_t kMaxInt16HeadDim = 512;
 
 // One head's keys or values into the B of an int16 product, |element| <= limit.
-//   keys:   panels[tokens / 32][features_padded / 2][32 tokens][2], scales per token
+//   keys:   panels[tokens / 32][features_padded / 2][32 tokens][2], scales[0] for all
 //   values: panels[features / 32][(tokens + 1) / 2][32 features][2], scales per feature
-// Scales are written for whole panels. Tokens and features beyond the true ones are zero.
+// Scales of values are written for whole panels. Tokens and features beyond the true ones are zero.
 struct PackInt16Args {
   const float* x;  // [tokens, features], row stride `stride`
   int64_t stride;
@@ -126,14 +127,17 @@ struct PackInt16Args {
 inline constexpr float kProbabilityLog2 = 13.0f;
 inline constexpr float kProbabilityOne = 8192.0f;
 
-// As softmax, to 3e-6, but scores = kProbabilityOne * exp(scores - max); beside them probabilities = round(scores),
-// zero up to the next multiple of 16 columns.
+// exponentials = kProbabilityOne * exp(x - max) for x = scores * factors[row] * factor, to 7.5e-5; probabilities are
+// their integers, zero up to the next multiple of 16 columns.
 struct SoftmaxInt16Args {
   float* scores;  // [m, n], row stride `stride`
   int64_t stride;
   int64_t m;
   int64_t n;
-  float* inverse_sums;     // [m]
+  const float* factors;  // [m]
+  float factor;
+  bool keep_exponentials;  // true: in place of the scores, which are lost otherwise
+  float* inverse_sums;     // [m]: 1 / sum of the exponentials
   int16_t* probabilities;  // [m, n], row stride `probability_stride`
   int64_t probability_stride;
 };

@@ -16,6 +16,7 @@ constexpr float kKeyLimit = 2047.0f;
 constexpr float kQueryLimit = 16383.0f;
 constexpr float kValueLimit = 1023.0f;
 constexpr int32_t kTokensPerSum = 256;
+constexpr int32_t kLongRow = 192;
 constexpr float kSumLimit = 2147483520.0f;  // the largest float below 2^31
 static_assert(kernels::kProbabilityOne * kValueLimit * kTokensPerSum < kSumLimit);
 
@@ -28,7 +29,7 @@ void PackKeysAndValues(const AttentionArgs& args, const Head& head, const Worksp
                                  .features = args.config.head_dim,
                                  .features_padded = workspace.head_dim_padded,
                                  .panels = Int16(scratch.keys),
-                                 .scales = scratch.key_scales.data(),
+                                 .scales = &scratch.key_scale,
                                  .limit = kKeyLimit};
   args.kernels.pack_int16_keys(pack);
   pack.x = head.value;
@@ -38,7 +39,7 @@ void PackKeysAndValues(const AttentionArgs& args, const Head& head, const Worksp
   args.kernels.pack_int16_values(pack);
 }
 
-// scores = Q K^T for a block of query rows. Beyond head_dim the query's elements meet zeros of the keys.
+// scores = Q K^T for a block of query rows, as integers. Beyond head_dim the query's elements meet zeros of the keys.
 void ScoresOfBlock(const AttentionArgs& args, const Head& head, RowBlock block, const Workspace& workspace,
                    HeadScratch& scratch) {
   const int64_t row = head.first_row + block.first;
@@ -46,9 +47,9 @@ void ScoresOfBlock(const AttentionArgs& args, const Head& head, RowBlock block, 
   args.kernels.gemm_int16({.a = query + head.index * args.config.head_dim * static_cast<int64_t>(sizeof(int16_t)),
                            .lda = workspace.query.stride,
                            .b = scratch.keys.data(),
-                           .a_scales = workspace.query.scales.data() + row,
+                           .a_scales = nullptr,
                            .a_zeros = nullptr,
-                           .b_scales = scratch.key_scales.data(),
+                           .b_scales = nullptr,
                            .b_sums = nullptr,
                            .bias = nullptr,
                            .residual = nullptr,
@@ -109,13 +110,18 @@ void QuantizeQueries(const AttentionArgs& args, int64_t first, int64_t rows, Wor
 void AttendHeadInt16(const AttentionArgs& args, const Head& head, const Workspace& workspace, HeadScratch& scratch) {
   PackKeysAndValues(args, head, workspace, scratch);
   const bool wanted = args.sink != nullptr && args.sink->Wants(head.sequence, args.layer, head.index);
-  for (int32_t first = 0; first < head.num_tokens; first += kQueryBlock) {
-    const RowBlock block{first, std::min(kQueryBlock, head.num_tokens - first)};
+  // One register tile of rows at a time where two of long rows would outgrow L1.
+  const int32_t block_rows = head.num_tokens > kLongRow ? kQueryBlock / 2 : kQueryBlock;
+  for (int32_t first = 0; first < head.num_tokens; first += block_rows) {
+    const RowBlock block{first, std::min(block_rows, head.num_tokens - first)};
     ScoresOfBlock(args, head, block, workspace, scratch);
     args.kernels.softmax_int16({.scores = scratch.scores.data(),
                                 .stride = workspace.scores_stride,
                                 .m = block.rows,
                                 .n = head.num_tokens,
+                                .factors = workspace.query.scales.data() + head.first_row + first,
+                                .factor = scratch.key_scale,
+                                .keep_exponentials = wanted,
                                 .inverse_sums = scratch.inverse_sums,
                                 .probabilities = Int16(scratch.probabilities),
                                 .probability_stride = workspace.scores_stride});

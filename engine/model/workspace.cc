@@ -27,7 +27,6 @@ Workspace::Workspace(const ModelConfig& config, int32_t max_tokens_)
     scratch.scores = Buffer(kQueryBlock * scores_stride);
     scratch.head_context = Buffer(kQueryBlock * head_dim_padded);
     scratch.probabilities = Buffer(kQueryBlock * scores_stride / 2);
-    scratch.key_scales = Buffer(scores_stride);
     scratch.value_scales = Buffer(head_dim_padded);
   }
 }

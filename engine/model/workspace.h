@@ -29,8 +29,8 @@ struct HeadScratch {
 
   // int16 only.
   Buffer probabilities;  // int16 [kQueryBlock, scores_stride]
-  Buffer key_scales;     // [scores_stride]
-  Buffer value_scales;   // [head_dim_padded]
+  float key_scale;
+  Buffer value_scales;  // [head_dim_padded]
 };
 
 class Workspace {
