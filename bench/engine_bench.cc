@@ -1,5 +1,5 @@
 // Embeds sequences of token ids through the scheduler, in process, and times it.
-// Usage: engine_bench MODEL_DIRECTORY THREADS PRECISION. Run by peers.py, with which it talks over standard streams:
+// Usage: engine_bench MODEL_DIRECTORY THREADS PRECISION. Run by bench/peers, with which it talks over standard streams:
 // a line of input is the path of a file with one sequence a line (ids separated by spaces); the answer is one line,
 // the seconds from submitting all of them to the last result.
 #include <chrono>

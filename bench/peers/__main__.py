@@ -52,7 +52,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one engine's turn at one case")
     parser.add_argument("--quick", action="store_true", help="two rounds, short turns, fewer texts, no base model")
-    parser.add_argument("--only", type=names(SECTIONS), default=list(SECTIONS), help=",".join(SECTIONS))
+    parser.add_argument("--only", type=names(SECTIONS), help=",".join(SECTIONS))
     parser.add_argument("--cases", type=case_names, default=list(workload.CASES), help="such as 1x16,32x128,mixed32")
     parser.add_argument("--precisions", type=names(catalogue.PRECISIONS), default=list(catalogue.PRECISIONS))
     parser.add_argument("--peers", type=names(tuple(catalogue.LABELS)), default=list(catalogue.LABELS))
@@ -66,7 +66,7 @@ def parse_arguments():
         parser.error("--build and --model are required")
     if arguments.quick:
         arguments.rounds, arguments.seconds = min(arguments.rounds, 2), min(arguments.seconds, 0.2)
-        arguments.only = [name for name in arguments.only if name != "base"]
+    arguments.only = arguments.only or [name for name in SECTIONS if name != "base" or not arguments.quick]
     return arguments
 
 

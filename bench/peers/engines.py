@@ -30,17 +30,29 @@ class Turn:
     foreign: float  # share of all processors' time that other processes took meanwhile
 
 
-def _busy_ticks():
+def busy_ticks():
     """All processors' time that was not idle, stolen time included."""
     with open("/proc/stat", encoding="ascii") as file:
         fields = [int(n) for n in file.readline().split()[1:9]]
     return sum(fields) - fields[3] - fields[4]
 
 
-def _process_ticks(pid):
+def process_ticks(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         fields = file.read().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+class Watch:
+    """What share of all processors others took since it was made; own: ticks that the measured processes used."""
+
+    def __init__(self, own):
+        self.own, self.start = own, time.perf_counter()
+        self.before = busy_ticks() - own()
+
+    def foreign(self):
+        wall = (time.perf_counter() - self.start) * TICKS * os.cpu_count()
+        return max(0.0, (busy_ticks() - self.own() - self.before) / wall)
 
 
 class Engine:
@@ -91,11 +103,9 @@ class Engine:
             self._stop()
 
     def _timed(self, path, work, seconds):
-        busy, own, start = _busy_ticks(), _process_ticks(self.process.pid), time.perf_counter()
+        watch = Watch(lambda: process_ticks(self.process.pid))
         times = self._times(path, work, seconds)
-        wall = (time.perf_counter() - start) * TICKS * os.cpu_count()
-        foreign = (_busy_ticks() - busy - _process_ticks(self.process.pid) + own) / wall
-        return Turn(statistics.median(times), len(times), max(0.0, foreign))
+        return Turn(statistics.median(times), len(times), watch.foreign())
 
     def close(self):
         if self.process.poll() is None:

@@ -141,7 +141,7 @@ def _cosines(results):
 
 def _machine(results):
     machine = results.raw["machine"]
-    foreign = [row["foreign"] for row in results.raw["records"]] or [0.0]
+    foreign = [row.get("foreign", 0.0) for row in results.raw["records"] + results.raw["end_to_end"]] or [0.0]
     missing = "; ".join(dict.fromkeys(f"{r['engine']} {r['precision']}: {r['reason']}" for r in results.raw["unavailable"]))
     lines = [f"{machine['date']}: {machine['cpu']} (family {machine['family']}, model {machine['model']}; "
              f"{', '.join(machine['flags'])}), {machine['cores']} processors, {machine['threads']} threads for every engine; "

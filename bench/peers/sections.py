@@ -122,7 +122,7 @@ def _end_to_end(bench, model, running, texts_file):
         for number in range(min(3, bench.options.rounds)):
             turn = encode.turn(work, few, 0)
             rows = [{"engine": encode.label, "version": encode.version, "precision": "fp32", "concurrency": 0,
-                     "texts_per_second": count / turn.seconds}]
+                     "texts_per_second": count / turn.seconds, "foreign": turn.foreign}]
             for target, concurrency in list(targets):
                 try:
                     found = target.load(texts_file, concurrency, count)
@@ -135,6 +135,6 @@ def _end_to_end(bench, model, running, texts_file):
             for row in rows:
                 bench.results["end_to_end"].append(row | {"round": number, "model": model})
                 bench.say(f"end to end round {number + 1}: {row['engine']} {row['precision']} at {row['concurrency']}: "
-                          f"{row['texts_per_second']:,.0f} texts/s")
+                          f"{row['texts_per_second']:,.0f} texts/s (others took {row.get('foreign', 0):.0%})")
     finally:
         encode.close()
