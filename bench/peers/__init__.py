@@ -1,1 +1,1 @@
-"""Attendant beside its peers: same machine, same tokens, same threads, alternating runs.  python -m bench.peers --help"""
+"""Attendant beside its peers: same machine, same tokens, same threads, in turn. See python -m bench.peers --help."""

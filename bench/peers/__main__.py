@@ -2,10 +2,11 @@
 
     python -m bench.peers --build build/release --model "$(scripts/get-model)" [--write docs/performance.md]
 
-Needs bench/peers/requirements.txt and the programs attendant-server, attendant, engine_bench and peak_bench. Every engine
-runs in a process of its own, stopped while another is measured; they take turns in every round. Speeds are tokens a
-second that are not padding. A peer runs in several configurations (all threads on a batch, or a part of it on each): the
-best one counts, case by case. The machine should do nothing else: what other processes took is measured and reported.
+Needs bench/peers/requirements.txt and the programs attendant-server, attendant, engine_bench and peak_bench. Every
+engine runs in a process of its own, stopped while another is measured; they take turns in every round. Speeds are
+tokens a second that are not padding. A peer runs in several configurations (all threads on a batch, or a part of it
+on each): the best one counts, case by case. The machine should do nothing else: what other processes took is measured
+and reported.
 """
 
 import argparse

@@ -136,7 +136,8 @@ def _config(model_dir):
 
 
 MAKERS = {"onnx": make_onnx, "onnx_int8": make_onnx_int8, "onnx_plain_int8": make_onnx_plain_int8,
-          "openvino": make_openvino, "openvino_int8": make_openvino_int8, "ctranslate2": make_ctranslate2, "base_model": make_base_model}
+          "openvino": make_openvino, "openvino_int8": make_openvino_int8, "ctranslate2": make_ctranslate2,
+          "base_model": make_base_model}
 
 if __name__ == "__main__":
     MAKERS[sys.argv[1]](*sys.argv[2:])

@@ -22,8 +22,9 @@ def _compiler(build):
     files = sorted(build.glob("CMakeFiles/*/CMakeCXXCompiler.cmake"))
     if not cache.exists() or not files:
         return "unknown compiler"
+    wanted = ("set(CMAKE_CXX_COMPILER_ID ", "set(CMAKE_CXX_COMPILER_VERSION ")
     values = dict(line[4:].rstrip(")").split(" ", 1) for line in files[-1].read_text(encoding="utf-8").splitlines()
-                  if line.startswith("set(CMAKE_CXX_COMPILER_ID ") or line.startswith("set(CMAKE_CXX_COMPILER_VERSION "))
+                  if line.startswith(wanted))
     return " ".join(value.strip('"') for value in values.values()).replace("GNU", "GCC")
 
 
@@ -34,7 +35,8 @@ def _system():
 
 def describe(options):
     cpu = dict(_cpuinfo())
-    return {"cpu": cpu.get("model name", platform.machine()), "family": cpu.get("cpu family", "?"), "model": cpu.get("model", "?"),
+    return {"cpu": cpu.get("model name", platform.machine()), "family": cpu.get("cpu family", "?"),
+            "model": cpu.get("model", "?"),
             "flags": [flag for flag in FLAGS if flag in cpu.get("flags", "").split()], "cores": os.cpu_count(),
             "threads": options.threads, "rounds": options.rounds, "compiler": _compiler(options.build),
             "system": _system(), "kernel": platform.release(), "python": platform.python_version(),

@@ -53,31 +53,36 @@ def _texts(results):
         ours = view.best("sorted", OURS)
         for engine in view.engines(ours_last=True):
             found = {work: view.best(work, engine) for work in view.works}
-            cells = [f"{found[work].texts_per_second:,.0f}" if found.get(work) else "" for work in ("sorted", "arrival")]
+            cells = [f"{best.texts_per_second:,.0f}" if best else "" for best in map(found.get, ("sorted", "arrival"))]
             if engine == OURS:
                 cells = ["not needed", f"{ours.texts_per_second:,.0f}" if ours else ""]
             rows.append([f"{view.title(engine)} {precision}", *cells])
         if ours:
             ratios = [[o / p for o, p in view.pairs_across("sorted", work)] for work in ("sorted", "arrival")]
-            rows.append([f"**{precision}: ratio of Attendant to the best peer**"] + [f"**{spread(r)}**" if r else "" for r in ratios])
+            rows.append([f"**{precision}: ratio of Attendant to the best peer**"] +
+                        [f"**{spread(r)}**" if r else "" for r in ratios])
     return [table(head, rows)] if rows else []
 
 
 def _end_to_end(results):
-    rounds = [row for row in results.raw["end_to_end"]]
+    rounds = results.raw["end_to_end"]
     if not rounds:
         return []
     encode = {row["round"]: row["texts_per_second"] for row in rounds if row["engine"] == "sentence-transformers"}
     rows = []
-    keys = dict.fromkeys((row["engine"], row["precision"], row["concurrency"], row.get("version", "")) for row in rounds)
-    for engine, precision, concurrency, version in keys:
-        own = [row for row in rounds if (row["engine"], row["precision"], row["concurrency"]) == (engine, precision, concurrency)]
-        speeds = [row["texts_per_second"] for row in own]
-        latency = ["", ""] if concurrency == 0 else [f"{statistics.median(r[k] for r in own):.0f} ms" for k in ("p50_ms", "p99_ms")]
-        what = f"`encode`, batches of 32 sorted by length" if concurrency == 0 else f"{concurrency} callers, a text a call"
-        rows.append([f"{engine} {version} {precision}".replace("  ", " "), what, f"{statistics.median(speeds):,.0f}",
+    groups = {}
+    for row in rounds:
+        groups.setdefault((row["engine"], row["version"], row["precision"], row["concurrency"]), []).append(row)
+    for (engine, version, precision, concurrency), own in groups.items():
+        if concurrency == 0:
+            what, latency = "`encode`, batches of 32 sorted by length", ["", ""]
+        else:
+            what = f"{concurrency} callers, a text a call"
+            latency = [f"{statistics.median(row[key] for row in own):.0f} ms" for key in ("p50_ms", "p99_ms")]
+        rows.append([" ".join(part for part in (engine, version, precision) if part), what,
+                     f"{statistics.median(row['texts_per_second'] for row in own):,.0f}",
                      spread([row["texts_per_second"] / encode[row["round"]] for row in own]), *latency])
-    return [table(["", "", "texts/s", "ratio", "p50", "p99"], rows)]
+    return [table(["", "", "texts/s", "ratio to encode", "p50", "p99"], rows)]
 
 
 def flops_per_token(model, length):
@@ -93,7 +98,8 @@ def _limits(results):
     if not peaks:
         return []
     text = [table(["peak of the units on register operands", "10^9 operations/s and thread"],
-                  [[f"{row['precision']} {row['isa']}", f"{row['gflops_per_thread']:,.0f}"] for row in results.raw["peaks"]])]
+                  [[f"{row['precision']} {row['isa']}", f"{row['gflops_per_thread']:,.0f}"]
+                   for row in results.raw["peaks"]])]
     threads, rows = results.raw["machine"]["threads"], []
     for precision in PRECISIONS:
         # Where the bf16 units are slower than those for fp32, computing in fp32 is what bf16 is measured by.
@@ -103,7 +109,8 @@ def _limits(results):
             ours = results.view("cases", model, precision).best("32x128", OURS)
             if ours and limit:
                 reached = ours.speed * flops_per_token(model, 128) / 1e9
-                rows.append([precision, model, f"{limit * threads:,.0f} ({isa})", f"{reached:,.0f}", f"{reached / limit / threads:.0%}"])
+                rows.append([precision, model, f"{limit * threads:,.0f} ({isa})", f"{reached:,.0f}",
+                             f"{reached / limit / threads:.0%}"])
     head = ["32x128", "model", "limit, 10^9 operations/s", "whole encoder", "of the limit"]
     return text + ([table(head, rows)] if rows else [])
 
@@ -114,16 +121,18 @@ def _scaling(results):
         view = results.view("scaling", "default", precision)
         one, all_threads = (view.series("32x128", OURS, setting) for setting in ("1 thread", ""))
         if one and all_threads:
-            rows.append([precision, f"{statistics.median(one.values()):,.0f}", f"{statistics.median(all_threads.values()):,.0f}",
-                         spread([all_threads[n] / one[n] for n in one if n in all_threads])])
+            medians = [f"{statistics.median(series.values()):,.0f}" for series in (one, all_threads)]
+            rows.append([precision, *medians, spread([all_threads[n] / one[n] for n in one if n in all_threads])])
     threads = results.raw["machine"]["threads"]
     return [table(["32x128, tokens/s", "1 thread", f"{threads} threads", "ratio"], rows)] if rows else []
 
 
 def _servers(results):
-    rows = [[r["precision"], r["model"], f"{r['start_seconds']:.2f} s", f"{r['peak_mb']:.0f} MB", f"{r['steady_mb']:.0f} MB",
-             f"{r['peak_mb'] / r['steady_mb']:.2f}", f"{r['idle_cpu']:.2%}"] for r in results.raw["servers"]]
-    head = ["attendant-server", "model", "start to listening", "peak resident", "steady resident", "ratio", "processor time idle"]
+    rows = [[r["precision"], r["model"], f"{r['start_seconds']:.2f} s", f"{r['peak_mb']:.0f} MB",
+             f"{r['steady_mb']:.0f} MB", f"{r['peak_mb'] / r['steady_mb']:.2f}", f"{r['idle_cpu']:.2%}"]
+            for r in results.raw["servers"]]
+    head = ["attendant-server", "model", "start to listening", "peak resident", "steady resident", "ratio",
+            "of one processor, idle"]
     return [table(head, rows)] if rows else []
 
 
@@ -142,13 +151,15 @@ def _cosines(results):
 def _machine(results):
     machine = results.raw["machine"]
     foreign = [row.get("foreign", 0.0) for row in results.raw["records"] + results.raw["end_to_end"]] or [0.0]
-    missing = "; ".join(dict.fromkeys(f"{r['engine']} {r['precision']}: {r['reason']}" for r in results.raw["unavailable"]))
+    reasons = [f"{r['engine']} {r['precision']}: {r['reason']}" for r in results.raw["unavailable"]]
+    missing = "; ".join(dict.fromkeys(reasons))
+    busiest = sorted(foreign)[int(0.95 * len(foreign))]
     lines = [f"{machine['date']}: {machine['cpu']} (family {machine['family']}, model {machine['model']}; "
-             f"{', '.join(machine['flags'])}), {machine['cores']} processors, {machine['threads']} threads for every engine; "
-             f"{machine['system']}, Linux {machine['kernel']}, {machine['compiler']}, Python {machine['python']}.",
-             f"{machine['rounds']} rounds. Other processes took {statistics.median(foreign):.1%} of the processors' time "
-             f"during a turn (median), {statistics.quantiles(foreign, n=20)[-1] if len(foreign) > 1 else foreign[0]:.1%} at the "
-             "95th percentile."]
+             f"{', '.join(machine['flags'])}), {machine['cores']} processors, {machine['threads']} threads for every "
+             f"engine; {machine['system']}, Linux {machine['kernel']}, {machine['compiler']}, "
+             f"Python {machine['python']}.",
+             f"{machine['rounds']} rounds. Other processes took {statistics.median(foreign):.1%} of the processors' "
+             f"time during a turn (median), {busiest:.1%} at the 95th percentile."]
     return ["    " + results.raw["command"], "\n".join(lines)] + ([f"Not available: {missing}."] if missing else [])
 
 

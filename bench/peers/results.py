@@ -48,7 +48,7 @@ class View:
         return {row["round"]: row["tokens"] / row["seconds"] for row in rows}
 
     def best_peer(self, work):
-        """(name, Best) of the fastest peer, or None. One that was dropped after a single lucky round does not count less."""
+        """(name, Best) of the fastest peer, or None."""
         found = [(name, self.best(work, name)) for name in self.engines(ours_last=True) if name != OURS]
         return max((pair for pair in found if pair[1]), key=lambda pair: pair[1].speed, default=None)
 

@@ -28,7 +28,7 @@ def peaks(bench):
 
 
 def in_process(bench, model, sections):
-    """Cases, texts and sweeps, a precision at a time, so that what is compared is in memory together and nothing else."""
+    """Cases, texts and sweeps, a precision at a time: what is compared is in memory together, and nothing else is."""
     for precision in bench.options.precisions:
         engines = bench.start_ours(precision, model) + bench.start_peers(precision, model)
         try:
@@ -97,7 +97,8 @@ def servers(bench, model, load):
                 continue
             found = running[-1].idle()
             bench.results["servers"].append(found | {"model": model})
-            bench.say(f"{model} server {precision}: " + ", ".join(f"{k} {v:.3f}" for k, v in found.items() if k != "precision"))
+            bench.say(f"{model} server {precision}: peak {found['peak_mb']:.0f} MB, steady {found['steady_mb']:.0f} "
+                      f"MB, idle {found['idle_cpu']:.3%}, started in {found['start_seconds']:.2f} s")
             bench.compare(running[-1], model, running[-1].vectors(few))
         if load:
             _end_to_end(bench, model, running, everything)
@@ -130,8 +131,8 @@ def _end_to_end(bench, model, running, texts_file):
                     bench.unavailable(f"{target.label} at {concurrency}", target.precision, model, reason)
                     targets.remove((target, concurrency))
                     continue
-                rows.append({"engine": target.label, "version": getattr(target, "version", ""), "concurrency": concurrency,
-                             "precision": target.precision} | found)
+                rows.append({"engine": target.label, "version": target.version, "precision": target.precision,
+                             "concurrency": concurrency} | found)
             for row in rows:
                 bench.results["end_to_end"].append(row | {"round": number, "model": model})
                 bench.say(f"end to end round {number + 1}: {row['engine']} {row['precision']} at {row['concurrency']}: "

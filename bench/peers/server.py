@@ -22,14 +22,14 @@ class Server:
     """attendant-server on a free port of the loopback, with an own directory for what it writes."""
 
     def __init__(self, build, model_dir, precision, threads, folder):
-        self.label, self.precision, self.lanes, self.setting = OURS, precision, 0, "server"
+        self.label, self.version, self.precision, self.lanes, self.setting = OURS, "", precision, 0, "server"
         self.client, self.folder = build / "bin" / "attendant", folder / f"server-{precision}-{model_dir.name}"
         self.folder.mkdir(exist_ok=True)
         ports = self.folder / "ports"
         ports.unlink(missing_ok=True)
         self.log = open(self.folder / "log", "w", encoding="utf-8")
-        command = [build / "bin" / "attendant-server", "--model", model_dir, "--precision", precision, "--threads", threads,
-                   "--grpc-address", "127.0.0.1:0", "--metrics-address", "off", "--port-file", ports]
+        command = [build / "bin" / "attendant-server", "--model", model_dir, "--precision", precision, "--threads",
+                   threads, "--grpc-address", "127.0.0.1:0", "--metrics-address", "off", "--port-file", ports]
         start = time.monotonic()
         self.process = subprocess.Popen([str(part) for part in command], stderr=self.log)
         while not ports.exists() or "grpc=" not in ports.read_text(encoding="ascii"):

@@ -52,7 +52,8 @@ def case(name):
 def texts(model_dir, count=NUM_TEXTS):
     """Sentences of the vocabulary's own words, common ones more often; log-normal lengths."""
     vocabulary = pathlib.Path(model_dir, "vocab.txt").read_text(encoding="utf-8").split("\n")
-    words = [word for word in vocabulary if word.isascii() and word.isalpha() and word.islower() and len(word) > 1][:8000]
+    words = [word for word in vocabulary if word.isascii() and word.isalpha() and word.islower() and len(word) > 1]
+    words = words[:8000]
     weights = 1 / np.arange(10, len(words) + 10)
     draw = np.random.default_rng(11)
     made = []

@@ -1,4 +1,4 @@
-"""One module a peer. Its Engine(spec) has `version` and embed(sequences), which returns unit vectors [rows, dimension]."""
+"""One module a peer. Its Engine(spec) has `version` and embed(sequences), which returns unit vectors [rows, dim]."""
 
 import dataclasses
 
