@@ -15,6 +15,8 @@ from bench.peers.engines import OURS, Attendant, NotAvailable, Peer
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # After the first round only these peers go on, as a share of the fastest one's speed: the others cost time, no insight.
 CONTENDER = 0.8
+# When other processes took more than this share of the machine during a turn, it is repeated once.
+DISTURBED = 0.1
 
 
 class Bench:
@@ -110,7 +112,11 @@ class Bench:
     def _turn(self, engine, work, fields):
         try:
             unsorted = engine.label == OURS and bool(work.unsorted)
-            turn = engine.turn(work, self.file_of(work, unsorted), self.options.seconds)
+            path = self.file_of(work, unsorted)
+            turn = engine.turn(work, path, self.options.seconds)
+            if turn.foreign > DISTURBED:
+                again = engine.turn(work, path, self.options.seconds)
+                turn = min(turn, again, key=lambda t: t.foreign)
         except NotAvailable as reason:
             self.say(f"{engine.label} {engine.precision} failed at {work.name}: {reason}")
             return False
