@@ -60,13 +60,14 @@ struct Case {
   bool bias = true, residual = true;
   Activation activation = Activation::kNone;
   int misalignment = 0;
+  bool scaled = true;  // false, for int16 only: plain sums
 };
 
 inline std::string Describe(const KernelTable& table, const Case& c) {
   return std::string(table.name) + " m " + std::to_string(c.m) + " n " + std::to_string(c.n) + " k " +
          std::to_string(c.k) + " bias " + std::to_string(c.bias) + " residual " + std::to_string(c.residual) +
          " activation " + std::to_string(static_cast<int>(c.activation)) + " misaligned by " +
-         std::to_string(c.misalignment);
+         std::to_string(c.misalignment) + (c.scaled ? "" : " unscaled");
 }
 
 // All inputs of one product, reproducible from its case. Rows of A and C are longer than the product needs.
@@ -134,6 +135,7 @@ struct Problem {
                         .n = shape.n,
                         .k = shape.k,
                         .activation = shape.activation};
+    if (!shape.scaled) args.a_scales = args.b_scales = nullptr;
     if (!Converts(table)) return args;
     converted = GuardedArray<uint16_t>(shape.m * lda, shape.misalignment, 0xFF);
     for (int64_t i = 0; i < shape.m * lda; ++i) converted[i] = i % lda < shape.k ? ToBf16(static_cast<float>(a[i])) : 1;

@@ -29,7 +29,7 @@ Exact Define(const Problem<Format>& p, const KernelTable& table, int64_t row, in
   }
   double rounding = static_cast<double>(p.shape.k) * magnitude;  // k additions, each rounded
   if constexpr (Format::kInteger) {
-    const double scale = static_cast<double>(p.a_scales[row]) * p.b_scales[column];
+    const double scale = p.shape.scaled ? static_cast<double>(p.a_scales[row]) * p.b_scales[column] : 1.0;
     const double zero = std::is_same_v<Format, Int8> ? static_cast<double>(p.a_zeros[row]) * p.b_sums[column] : 0.0;
     rounding = 4 * (std::abs(sum) + std::abs(zero)) * std::abs(scale);
     sum = (sum - zero) * scale;
@@ -76,6 +76,21 @@ TYPED_TEST(LowGemm, EveryInstructionSetGivesTheBitsOfTheScalarTwin) {
                                              .bias = (m + n / 32) % 2 == 0,
                                              .residual = (m + k) % 3 == 0,
                                              .misalignment = static_cast<int>((m + n / 32 + k) % 3)});
+      }
+    }
+  }
+}
+
+TEST(LowGemmInt16, SumsMayStayUnscaled) {
+  for (int64_t m = 1; m <= 25; ++m) {
+    for (const bool with : {false, true}) {
+      const Case c{.m = m, .n = 64, .k = 62, .bias = with, .residual = with, .misalignment = 1, .scaled = false};
+      ExpectTheScalarTwinsBits<Int16>(c);
+      Problem<Int16> problem(c);
+      const Guarded found = problem.Run(*attendant_kernels_scalar());
+      for (int64_t column = 0; column < c.n; ++column) {
+        const Exact exact = Define(problem, *attendant_kernels_scalar(), m - 1, column);
+        ASSERT_NEAR(found[(m - 1) * problem.ldc + column], exact.value, exact.tolerance) << "m " << m;
       }
     }
   }
