@@ -80,11 +80,15 @@ class Texts {
     };
     const auto& [config, kernels] = input_.context;
     ForBatches(states, [&](Workspace& workspace) {
+      const AttentionArgs args{{config, layer, kernels}, 0, nullptr};
+      const RowRange all{0, workspace.batch.num_tokens(), 0};
       observe(workspace.hidden_states, workspace, peaks.query_key_value);
-      SelfAttention({config, layer, kernels, 0, nullptr, nullptr}, workspace);
+      ProjectQueryKeyValue(args, all, workspace, nullptr);
+      Attend(args, workspace, nullptr);
       observe(workspace.context, workspace, peaks.attention_output);
+      ProjectContext(args, all, workspace, nullptr);
       observe(workspace.hidden_states, workspace, peaks.intermediate);
-      FeedForward(config, layer, kernels, workspace, nullptr);
+      FeedForward(args, all, workspace, nullptr);
     });
     return peaks;
   }

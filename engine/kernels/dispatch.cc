@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/kernels/amx_permission.h"
 #include "engine/kernels/rates.h"
 
 namespace attendant::kernels {
@@ -45,6 +46,15 @@ KernelTable Avx512Bf16() {
   return table;
 }
 
+// Any CPU with AMX has the rest.
+KernelTable Amx() {
+  KernelTable table = Avx512Bf16();
+  table.name = "amx";
+  table.gemm_int8 = attendant_gemm_int8_amx;
+  table.gemm_bf16 = attendant_gemm_bf16_amx;
+  return table;
+}
+
 struct Entry {
   KernelTable table;
   bool supported;
@@ -52,8 +62,9 @@ struct Entry {
 };
 
 // The best first.
-const std::array<Entry, 6>& Entries() {
-  static const std::array<Entry, 6> entries = {{
+const std::array<Entry, 7>& Entries() {
+  static const std::array<Entry, 7> entries = {{
+      {Amx(), HasAvx512Bf16() && attendant_amx_usable(), "AMX tiles of int8 and bf16"},
       {Avx512Bf16(), HasAvx512Bf16(), "AVX-512 BF16 and VNNI"},
       {Avx512Vnni(), HasAvx512Vnni(), "AVX-512 VNNI"},
       {*attendant_kernels_avx512(), HasAvx512(), "AVX-512 F/BW/DQ/VL"},

@@ -80,11 +80,10 @@ struct LowGemmArgs {
 // zero. uint8: activation(x) * factors = scales * (out - zeros); int16: x = scales * out, |out| <= limit; bf16:
 // rounded, no scales.
 struct QuantizeArgs {
-  const float* x;         // [m, n], row stride `stride`; uint8 and bf16 want n to be a multiple of 16
+  float* x;               // [m, n], row stride `stride`; uint8 and bf16 want n to be a multiple of 16
   int64_t stride;         // in floats
   const float* factors;   // [n] or null; uint8 only
-  Activation activation;  // uint8 only
-  float* scratch;         // [n]; uint8 only
+  Activation activation;  // uint8 only: applied to x in place
   int64_t m;
   int64_t n;
   void* out;           // [m, n_padded]

@@ -10,30 +10,8 @@ namespace {
 
 using kernels::Activation;
 
-// All heads of all sequences; the team takes one head after the other. A sink is shown them by one thread, in order.
-void AttendAll(const AttentionArgs& args, Workspace& workspace) {
-  const PackedBatch& batch = workspace.batch;
-  const int32_t heads = args.config.num_attention_heads;
-  const int64_t hidden_size = args.config.hidden_size;
-  const bool low = args.weights.precision != Precision::kFp32 && args.config.head_dim <= kernels::kMaxInt16HeadDim;
-  if (low)
-    ForRows(batch.num_tokens(), args.team,
-            [&](int64_t first, int64_t rows, int) { QuantizeQueries(args, first, rows, workspace); });
-  const auto attend_head = low ? AttendHeadInt16 : AttendHeadFp32;
-  const auto attend = [&](size_t s, int32_t h, int member) {
-    const int64_t row = batch.cu_seqlens[s];
-    const float* query = workspace.qkv.data() + row * workspace.qkv_stride + h * args.config.head_dim;
-    float* context = workspace.context.data() + row * workspace.hidden_stride + h * args.config.head_dim;
-    attend_head(args, {s, h, row, batch.length(s), query, query + hidden_size, query + 2 * hidden_size, context},
-                workspace, workspace.head_scratch[static_cast<size_t>(member)]);
-  };
-  for (size_t s = 0; s < batch.size(); ++s) {
-    if (args.team != nullptr && args.sink == nullptr) {
-      args.team->ParallelFor(heads, [&](int head, int member) { attend(s, head, member); });
-    } else {
-      for (int32_t h = 0; h < heads; ++h) attend(s, h, 0);
-    }
-  }
+bool IsLow(const LayerContext& layer) {
+  return layer.weights.precision != Precision::kFp32 && layer.config.head_dim <= kernels::kMaxInt16HeadDim;
 }
 
 }  // namespace
@@ -56,38 +34,65 @@ void HeadContext::Finish() const {
   }
 }
 
-void SelfAttention(const AttentionArgs& args, Workspace& workspace) {
-  const PackedBatch& batch = workspace.batch;
-  ApplyLinear(args.kernels, args.weights.query_key_value,
-              {.x = workspace.hidden_states.data(),
+void ProjectQueryKeyValue(const LayerContext& layer, const RowRange& rows, Workspace& workspace, Team* team) {
+  ApplyLinear(layer.kernels, layer.weights.query_key_value,
+              {.x = workspace.hidden_states.data() + rows.first * workspace.hidden_stride,
                .x_stride = workspace.hidden_stride,
-               .m = batch.num_tokens(),
+               .m = rows.count,
                .residual = nullptr,
-               .y = workspace.qkv.data(),
+               .y = workspace.qkv.data() + rows.first * workspace.qkv_stride,
                .y_stride = workspace.qkv_stride,
                .activation = Activation::kNone,
-               .next = &args.weights.attention_output},
-              workspace.hidden_operand, args.team);
-  AttendAll(args, workspace);
-  ApplyLinear(args.kernels, args.weights.attention_output,
-              {.x = workspace.context.data(),
+               .next = &layer.weights.attention_output},
+              workspace.hidden_operand.From(rows.first), team);
+  if (!IsLow(layer)) return;
+  ForRows(rows.count, team,
+          [&](int64_t first, int64_t count) { QuantizeQueries(layer, rows.first + first, count, workspace); });
+}
+
+// A sink is shown the heads by one thread, in order.
+void Attend(const AttentionArgs& args, Workspace& workspace, Team* team) {
+  const PackedBatch& batch = workspace.batch;
+  const int32_t heads = args.config.num_attention_heads;
+  const int64_t hidden_size = args.config.hidden_size;
+  const auto attend_head = IsLow(args) ? AttendHeadInt16 : AttendHeadFp32;
+  const auto attend = [&](size_t s, int32_t h, int member) {
+    const int64_t row = batch.cu_seqlens[s];
+    float* query = workspace.qkv.data() + row * workspace.qkv_stride + h * args.config.head_dim;
+    float* context = workspace.context.data() + row * workspace.hidden_stride + h * args.config.head_dim;
+    attend_head(args, {s, h, row, batch.length(s), query, query + hidden_size, query + 2 * hidden_size, context},
+                workspace, workspace.head_scratch[static_cast<size_t>(member)]);
+  };
+  for (size_t s = 0; s < batch.size(); ++s) {
+    if (team != nullptr && args.sink == nullptr) {
+      team->ParallelFor(heads, [&](int head, int member) { attend(s, head, member); });
+    } else {
+      for (int32_t h = 0; h < heads; ++h) attend(s, h, 0);
+    }
+  }
+}
+
+void ProjectContext(const LayerContext& layer, const RowRange& rows, Workspace& workspace, Team* team) {
+  float* hidden = workspace.hidden_states.data() + rows.first * workspace.hidden_stride;
+  ApplyLinear(layer.kernels, layer.weights.attention_output,
+              {.x = workspace.context.data() + rows.first * workspace.hidden_stride,
                .x_stride = workspace.hidden_stride,
-               .m = batch.num_tokens(),
-               .residual = workspace.hidden_states.data(),
-               .y = workspace.hidden_states.data(),
+               .m = rows.count,
+               .residual = hidden,
+               .y = hidden,
                .y_stride = workspace.hidden_stride,
                .activation = Activation::kNone,
-               .next = &args.weights.intermediate},
-              workspace.hidden_operand, args.team);
-  SharedLayerNorm(args.kernels,
-                  {.x = workspace.hidden_states.data(),
+               .next = &layer.weights.intermediate},
+              workspace.hidden_operand.From(rows.first), team);
+  SharedLayerNorm(layer.kernels,
+                  {.x = hidden,
                    .stride = workspace.hidden_stride,
-                   .gamma = args.weights.attention_norm.gamma,
-                   .beta = args.weights.attention_norm.beta,
-                   .m = batch.num_tokens(),
-                   .n = args.config.hidden_size,
-                   .epsilon = args.config.layer_norm_eps},
-                  args.team);
+                   .gamma = layer.weights.attention_norm.gamma,
+                   .beta = layer.weights.attention_norm.beta,
+                   .m = rows.count,
+                   .n = layer.config.hidden_size,
+                   .epsilon = layer.config.layer_norm_eps},
+                  team);
 }
 
 }  // namespace attendant

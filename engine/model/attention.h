@@ -11,9 +11,7 @@
 
 #include <cstdint>
 
-#include "engine/kernels/kernels.h"
-#include "engine/model/model_config.h"
-#include "engine/model/weights.h"
+#include "engine/model/layer_context.h"
 #include "engine/model/workspace.h"
 #include "engine/team.h"
 
@@ -39,17 +37,17 @@ class AttentionSink {
   virtual void Take(const AttentionBlock& block) = 0;
 };
 
-struct AttentionArgs {
-  const ModelConfig& config;
-  const LayerWeights& weights;
-  const kernels::KernelTable& kernels;
+struct AttentionArgs : LayerContext {
   int32_t layer;
   AttentionSink* sink;  // may be null
-  Team* team;           // may be null
 };
 
-// hidden_states = LayerNorm(hidden_states + MultiHead(hidden_states)), in the workspace, over its batch.
-void SelfAttention(const AttentionArgs& args, Workspace& workspace);
+// The three steps of hidden_states = LayerNorm(hidden_states + MultiHead(hidden_states)), in the workspace. The first
+// and the last work on some rows of its batch: team (may be null) shares each product by columns, or several threads
+// call at once with other rows and members. The step between works on the whole batch; the team takes heads.
+void ProjectQueryKeyValue(const LayerContext& layer, const RowRange& rows, Workspace& workspace, Team* team);
+void Attend(const AttentionArgs& args, Workspace& workspace, Team* team);
+void ProjectContext(const LayerContext& layer, const RowRange& rows, Workspace& workspace, Team* team);
 
 }  // namespace attendant
 

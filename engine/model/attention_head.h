@@ -12,9 +12,9 @@ struct Head {
   int32_t index;
   int64_t first_row;  // of the sequence in the batch
   int32_t num_tokens;
-  const float* query;
-  const float* key;
-  const float* value;
+  float* query;
+  float* key;
+  float* value;
   float* context;  // row stride hidden_stride
 };
 
@@ -27,7 +27,7 @@ struct RowBlock {
 // head.context = softmax(Q K^T) V; args.sink is shown the probabilities if it wants them.
 void AttendHeadFp32(const AttentionArgs& args, const Head& head, const Workspace& workspace, HeadScratch& scratch);
 // Rows of the query part of qkv into workspace.query, for AttendHeadInt16.
-void QuantizeQueries(const AttentionArgs& args, int64_t first, int64_t rows, Workspace& workspace);
+void QuantizeQueries(const LayerContext& layer, int64_t first, int64_t rows, Workspace& workspace);
 // The same with queries, keys, values and probabilities rounded to int16 of 10 to 14 bits: more exact than bf16 and,
 // with or without VNNI, twice as fast as fp32. Sums are exact. Wants head_dim <= kernels::kMaxInt16HeadDim.
 void AttendHeadInt16(const AttentionArgs& args, const Head& head, const Workspace& workspace, HeadScratch& scratch);

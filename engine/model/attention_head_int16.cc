@@ -42,10 +42,9 @@ void PackKeysAndValues(const AttentionArgs& args, const Head& head, const Worksp
 // scores = Q K^T for a block of query rows, as integers. Beyond head_dim the query's elements meet zeros of the keys.
 void ScoresOfBlock(const AttentionArgs& args, const Head& head, RowBlock block, const Workspace& workspace,
                    HeadScratch& scratch) {
-  const int64_t row = head.first_row + block.first;
-  const auto* query = reinterpret_cast<const char*>(workspace.query.rows.data()) + row * workspace.query.stride;
-  args.kernels.gemm_int16({.a = query + head.index * args.config.head_dim * static_cast<int64_t>(sizeof(int16_t)),
-                           .lda = workspace.query.stride,
+  const Operand::Rows query = workspace.query.From(head.first_row + block.first);
+  args.kernels.gemm_int16({.a = query.data + head.index * args.config.head_dim * static_cast<int64_t>(sizeof(int16_t)),
+                           .lda = query.stride,
                            .b = scratch.keys.data(),
                            .a_scales = nullptr,
                            .a_zeros = nullptr,
@@ -91,20 +90,21 @@ void ContextOfBlock(const AttentionArgs& args, const Head& head, RowBlock block,
 
 }  // namespace
 
-void QuantizeQueries(const AttentionArgs& args, int64_t first, int64_t rows, Workspace& workspace) {
-  const float most = kSumLimit / (kKeyLimit * static_cast<float>(args.config.head_dim));
-  args.kernels.quantize_int16(
-      {.x = workspace.qkv.data() + first * workspace.qkv_stride,
-       .stride = workspace.qkv_stride,
-       .factors = nullptr,
-       .m = rows,
-       .n = args.config.hidden_size,
-       .out = reinterpret_cast<char*>(workspace.query.rows.data()) + first * workspace.query.stride,
-       .out_stride = workspace.query.stride,
-       .n_padded = (args.config.hidden_size + 15) / 16 * 16,
-       .scales = workspace.query.scales.data() + first,
-       .zeros = nullptr,
-       .limit = std::min(kQueryLimit, std::floor(most))});
+void QuantizeQueries(const LayerContext& layer, int64_t first, int64_t rows, Workspace& workspace) {
+  const float most = kSumLimit / (kKeyLimit * static_cast<float>(layer.config.head_dim));
+  const Operand::Rows query = workspace.query.From(first);
+  layer.kernels.quantize_int16({.x = workspace.qkv.data() + first * workspace.qkv_stride,
+                                .stride = workspace.qkv_stride,
+                                .factors = nullptr,
+                                .activation = Activation::kNone,
+                                .m = rows,
+                                .n = layer.config.hidden_size,
+                                .out = query.data,
+                                .out_stride = query.stride,
+                                .n_padded = (layer.config.hidden_size + 15) / 16 * 16,
+                                .scales = query.scales,
+                                .zeros = nullptr,
+                                .limit = std::min(kQueryLimit, std::floor(most))});
 }
 
 void AttendHeadInt16(const AttentionArgs& args, const Head& head, const Workspace& workspace, HeadScratch& scratch) {
@@ -119,7 +119,7 @@ void AttendHeadInt16(const AttentionArgs& args, const Head& head, const Workspac
                                 .stride = workspace.scores_stride,
                                 .m = block.rows,
                                 .n = head.num_tokens,
-                                .factors = workspace.query.scales.data() + head.first_row + first,
+                                .factors = workspace.query.From(head.first_row + first).scales,
                                 .factor = scratch.key_scale,
                                 .keep_exponentials = wanted,
                                 .inverse_sums = scratch.inverse_sums,

@@ -1,5 +1,6 @@
 #include "engine/model/encoder.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/model/feed_forward.h"
@@ -25,6 +26,16 @@ void DropAbandoned(Workspace& workspace, const Encoder::Abandoned& abandoned) {
     kept.Add(batch.sequences[i], batch.task_indices[i]);
   }
   if (kept.size() != batch.size()) batch = std::move(kept);
+}
+
+// A team shares few rows by the columns of each product, because every stretch of rows streams all weights through its
+// thread's cache; more rows by stretches, because then nothing crosses between caches but keys and values.
+constexpr int64_t kLeastRowsToSplit = 48;
+constexpr int64_t kLeastRowsInPart = 32;
+
+// A few more than most teams have members, so that who comes late finds some.
+int PartsOf(int64_t rows) {
+  return static_cast<int>(std::min<int64_t>(kMaxTeamMembers, rows / std::min(kLeastRowsInPart, rows / 2)));
 }
 
 }  // namespace
@@ -53,8 +64,27 @@ void EmbedTokens(const EncoderContext& context, const EmbeddingWeights& embeddin
 }
 
 void RunLayer(const EncoderContext& context, const LayerArgs& args, Workspace& workspace) {
-  SelfAttention({context.config, args.weights, context.kernels, args.index, args.sink, args.team}, workspace);
-  FeedForward(context.config, args.weights, context.kernels, workspace, args.team);
+  const AttentionArgs layer{{context.config, args.weights, context.kernels}, args.index, args.sink};
+  const int64_t rows = workspace.batch.num_tokens();
+  if (args.team == nullptr || rows < kLeastRowsToSplit) {
+    const RowRange all{0, rows, 0};
+    ProjectQueryKeyValue(layer, all, workspace, args.team);
+    Attend(layer, workspace, args.team);
+    ProjectContext(layer, all, workspace, args.team);
+    return FeedForward(layer, all, workspace, args.team);
+  }
+  const int parts = PartsOf(rows);
+  const auto range = [&](int part, int member) {
+    const int64_t first = rows * part / parts;
+    return RowRange{first, rows * (part + 1) / parts - first, member};
+  };
+  args.team->ParallelFor(
+      parts, [&](int part, int member) { ProjectQueryKeyValue(layer, range(part, member), workspace, nullptr); });
+  Attend(layer, workspace, args.team);
+  args.team->ParallelFor(parts, [&](int part, int member) {
+    ProjectContext(layer, range(part, member), workspace, nullptr);
+    FeedForward(layer, range(part, member), workspace, nullptr);
+  });
 }
 
 void Encoder::Forward(Workspace& workspace, const Abandoned& abandoned, AttentionSink* sink, Team* team) const {

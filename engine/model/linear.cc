@@ -16,22 +16,21 @@ int64_t BytesPerWeight(Precision precision) {
 }
 
 // x into the form that the linear layer's product multiplies.
-void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
-                 Team* team) {
+void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args,
+                 const Operand::Rows& operand, Team* team) {
   const auto convert = linear.precision == Precision::kInt8 ? kernels.quantize_uint8 : kernels.convert_bf16;
-  ForRows(args.m, team, [&](int64_t first, int64_t rows, int member) {
+  ForRows(args.m, team, [&](int64_t first, int64_t rows) {
     convert({.x = args.x + first * args.x_stride,
              .stride = args.x_stride,
              .factors = linear.factors,
              .activation = args.x_activation,
-             .scratch = operand.scratch.data() + member * operand.features_padded,
              .m = rows,
              .n = RoundUp(linear.in, 16),
-             .out = reinterpret_cast<char*>(operand.rows.data()) + first * operand.stride,
+             .out = operand.data + first * operand.stride,
              .out_stride = operand.stride,
              .n_padded = linear.in_padded,
-             .scales = operand.scales.data() + first,
-             .zeros = operand.zeros.data() + first,
+             .scales = operand.scales + first,
+             .zeros = operand.zeros + first,
              .limit = 0});
   });
 }
@@ -87,17 +86,21 @@ void Linear::Pack(const float* weight, const float* peaks) const {
   }
 }
 
-// bf16 is the widest form that is converted; one line more than a power of two keeps rows apart in the cache.
+// 16 bits is the widest form; one line more keeps rows apart in the cache.
 Operand::Operand(int64_t num_rows, int64_t features)
-    : stride(RoundUp(features * 2, kernels::kLineBytes) + kernels::kLineBytes),
-      rows(num_rows * stride / static_cast<int64_t>(sizeof(float))),
-      scales(num_rows),
-      zeros(num_rows),
-      scratch(kMaxTeamMembers * RoundUp(features, kernels::kLineBytes)),
-      features_padded(RoundUp(features, kernels::kLineBytes)) {}
+    : stride_(RoundUp(features * 2, kernels::kLineBytes) + kernels::kLineBytes),
+      rows_(num_rows * stride_ / static_cast<int64_t>(sizeof(float))),
+      scales_(num_rows),
+      zeros_(num_rows) {}
 
-void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
-                 Team* team) {
+Operand::Rows Operand::From(int64_t first) const {
+  char* data = reinterpret_cast<char*>(const_cast<float*>(rows_.data()));
+  return {data + first * stride_, stride_, const_cast<float*>(scales_.data()) + first,
+          const_cast<float*>(zeros_.data()) + first};
+}
+
+void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args,
+                 const Operand::Rows& operand, Team* team) {
   const void* next = args.next != nullptr ? args.next->panels : nullptr;
   if (linear.precision == Precision::kFp32) {
     return SharedGemm(kernels,
@@ -115,12 +118,12 @@ void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, cons
                        .activation = args.activation},
                       team);
   }
-  kernels::LowGemmArgs product = {.a = operand.rows.data(),
+  kernels::LowGemmArgs product = {.a = operand.data,
                                   .lda = operand.stride,
                                   .b = linear.panels,
                                   .next_b = next,
-                                  .a_scales = operand.scales.data(),
-                                  .a_zeros = operand.zeros.data(),
+                                  .a_scales = operand.scales,
+                                  .a_zeros = operand.zeros,
                                   .b_scales = linear.scales,
                                   .b_sums = linear.sums,
                                   .bias = linear.bias,

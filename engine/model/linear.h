@@ -44,21 +44,31 @@ struct Linear {
 };
 
 // Rows of activations in the form that a product wants, with room for a number of rows.
-struct Operand {
+class Operand {
+ public:
   Operand() = default;
-  Operand(int64_t rows, int64_t features);
+  Operand(int64_t num_rows, int64_t features);
 
-  int64_t stride = 0;  // in bytes
-  Buffer rows;         // [rows, stride]
-  Buffer scales;       // [rows]
-  Buffer zeros;        // [rows]
-  Buffer scratch;      // [kMaxTeamMembers, features_padded]
-  int64_t features_padded = 0;
+  struct Rows {
+    char* data;
+    int64_t stride;  // in bytes
+    float* scales;
+    float* zeros;
+  };
+  // From row `first` on.
+  Rows From(int64_t first) const;
+
+ private:
+  int64_t stride_ = 0;
+  Buffer rows_;    // [num_rows, stride_]
+  Buffer scales_;  // [num_rows]
+  Buffer zeros_;   // [num_rows]
 };
 
 struct LinearArgs {
-  const float* x;  // [m, in], row stride x_stride; zero from `in` to the next multiple of the panel width
-  kernels::Activation x_activation = kernels::Activation::kNone;  // applied to x first; other than kNone for int8 only
+  float* x;  // [m, in], row stride x_stride; zero from `in` to the next multiple of the panel width
+  kernels::Activation x_activation =
+      kernels::Activation::kNone;  // applied to x in place; other than kNone for int8 only
   int64_t x_stride;
   int64_t m;
   const float* residual;  // [m, out_padded], row stride y_stride, or null; may be y itself
@@ -68,9 +78,9 @@ struct LinearArgs {
   const Linear* next = nullptr;  // whose weights will be read next, if known: their beginning is fetched ahead
 };
 
-// y = activation(W x + b + residual). team may be null.
-void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args, Operand& operand,
-                 Team* team);
+// y = activation(W x + b + residual). operand: room for m rows. team may be null.
+void ApplyLinear(const kernels::KernelTable& kernels, const Linear& linear, const LinearArgs& args,
+                 const Operand::Rows& operand, Team* team);
 
 }  // namespace attendant
 

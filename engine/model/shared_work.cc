@@ -40,12 +40,11 @@ Args ColumnsOf(const Args& args, int64_t first, int64_t columns) {
 
 }  // namespace
 
-void ForRows(int64_t m, Team* team, absl::FunctionRef<void(int64_t first, int64_t rows, int member)> body) {
+void ForRows(int64_t m, Team* team, absl::FunctionRef<void(int64_t first, int64_t rows)> body) {
   const int64_t parts = (m + kSharedRows - 1) / kSharedRows;
-  if (team == nullptr || parts < 2) return body(0, m, 0);
-  team->ParallelFor(static_cast<int>(parts), [&](int part, int member) {
-    body(part * kSharedRows, std::min(kSharedRows, m - part * kSharedRows), member);
-  });
+  if (team == nullptr || parts < 2) return body(0, m);
+  team->ParallelFor(static_cast<int>(parts),
+                    [&](int part, int) { body(part * kSharedRows, std::min(kSharedRows, m - part * kSharedRows)); });
 }
 
 void SharedGemm(const kernels::KernelTable& kernels, const kernels::GemmArgs& args, Team* team) {
@@ -72,7 +71,7 @@ void SharedLowGemm(void (*gemm)(const kernels::LowGemmArgs& args), const kernels
 }
 
 void SharedLayerNorm(const kernels::KernelTable& kernels, const kernels::LayerNormArgs& args, Team* team) {
-  ForRows(args.m, team, [&](int64_t first, int64_t rows, int) {
+  ForRows(args.m, team, [&](int64_t first, int64_t rows) {
     kernels::LayerNormArgs share = args;
     share.x += first * args.stride;
     share.m = rows;

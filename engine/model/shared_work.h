@@ -8,9 +8,9 @@
 
 namespace attendant {
 
-// Calls body(first, rows, member) for stretches of m rows, or once for all without a team. For row-wise work of some
+// Calls body(first, rows) for stretches of m rows, or once for all without a team. For row-wise work of some
 // 100 ns each.
-void ForRows(int64_t m, Team* team, absl::FunctionRef<void(int64_t first, int64_t rows, int member)> body);
+void ForRows(int64_t m, Team* team, absl::FunctionRef<void(int64_t first, int64_t rows)> body);
 // team may be null: then the kernel is simply called.
 void SharedGemm(const kernels::KernelTable& kernels, const kernels::GemmArgs& args, Team* team);
 // column_bytes: of one column of B.

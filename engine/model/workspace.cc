@@ -16,11 +16,14 @@ Workspace::Workspace(const ModelConfig& config, int32_t max_tokens_)
       hidden_states(max_tokens * hidden_stride),
       qkv(max_tokens * qkv_stride),
       context(max_tokens * hidden_stride),
-      intermediate(kFeedForwardRows * intermediate_stride),
       hidden_operand(max_tokens, config.hidden_size),
-      intermediate_operand(kFeedForwardRows, config.intermediate_size),
       query(max_tokens, config.hidden_size),
-      head_scratch(kMaxTeamMembers) {
+      head_scratch(kMaxTeamMembers),
+      feed_forward_scratch(kMaxTeamMembers) {
+  for (FeedForwardScratch& scratch : feed_forward_scratch) {
+    scratch.intermediate = Buffer(kFeedForwardRows * intermediate_stride);
+    scratch.operand = Operand(kFeedForwardRows, config.intermediate_size);
+  }
   for (HeadScratch& scratch : head_scratch) {
     scratch.keys = Buffer(scores_stride * head_dim_padded);
     scratch.values = Buffer((max_tokens + 1) * head_dim_padded);

@@ -33,6 +33,19 @@ struct HeadScratch {
   Buffer value_scales;  // [head_dim_padded]
 };
 
+// What one thread needs to take a stretch of rows through the feed forward.
+struct FeedForwardScratch {
+  Buffer intermediate;  // [kFeedForwardRows, intermediate_stride]
+  Operand operand;      // kFeedForwardRows rows of intermediate_size
+};
+
+// Rows [first, first + count) of every activation matrix, in the hands of one member of a team.
+struct RowRange {
+  int64_t first;
+  int64_t count;
+  int member;
+};
+
 class Workspace {
  public:
   Workspace(const ModelConfig& config, int32_t max_tokens);
@@ -46,16 +59,14 @@ class Workspace {
   const int64_t head_dim_padded;
 
   PackedBatch batch;
-  Buffer hidden_states;  // [max_tokens, hidden_stride]
-  Buffer qkv;            // [max_tokens, qkv_stride]: query, key, value
-  Buffer context;        // [max_tokens, hidden_stride]
-  Buffer intermediate;   // [kFeedForwardRows, intermediate_stride]
-  // The A of the low-precision products.
-  Operand hidden_operand;        // max_tokens rows of hidden_size
-  Operand intermediate_operand;  // kFeedForwardRows rows of intermediate_size
-  Operand query;                 // int16 [max_tokens, hidden_size], one line longer: heads are read to whole panels
+  Buffer hidden_states;    // [max_tokens, hidden_stride]
+  Buffer qkv;              // [max_tokens, qkv_stride]: query, key, value
+  Buffer context;          // [max_tokens, hidden_stride]
+  Operand hidden_operand;  // max_tokens rows of hidden_size
+  Operand query;           // int16 [max_tokens, hidden_size], one line longer: heads are read to whole panels
   // One per member of a team; memory of members who never come is never touched.
   std::vector<HeadScratch> head_scratch;
+  std::vector<FeedForwardScratch> feed_forward_scratch;
 };
 
 }  // namespace attendant

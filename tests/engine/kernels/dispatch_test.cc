@@ -30,7 +30,7 @@ TEST(Dispatch, TheEnvironmentOverridesAutoButNotTheFlag) {
 TEST(Dispatch, AnUnknownNameIsAnErrorThatListsTheKnown) {
   const auto choice = ChooseKernels("sse9");
   EXPECT_EQ(choice.status().code(), absl::StatusCode::kInvalidArgument);
-  for (const char* name : {"scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"}) {
+  for (const char* name : {"scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx"}) {
     EXPECT_NE(choice.status().message().find(name), absl::string_view::npos) << name;
   }
 }

@@ -67,12 +67,11 @@ template <typename T>
 Quantised<T> Quantise(void (*kernel)(const QuantizeArgs& args), const Rows& rows, int64_t n_padded,
                       const Options& options = {}) {
   Quantised<T> q(rows, n_padded);
-  Guarded scratch(rows.n, 1);
-  kernel({.x = rows.x.data(),
+  Guarded x = rows.x;  // an activation is applied in place
+  kernel({.x = x.data(),
           .stride = rows.stride,
           .factors = options.factors,
           .activation = options.activation,
-          .scratch = scratch.data(),
           .m = rows.m,
           .n = rows.n,
           .out = q.out.data(),
@@ -81,7 +80,10 @@ Quantised<T> Quantise(void (*kernel)(const QuantizeArgs& args), const Rows& rows
           .scales = q.scales.data(),
           .zeros = q.zeros.data(),
           .limit = options.limit});
-  EXPECT_TRUE(scratch.SlackIsUntouched());
+  EXPECT_TRUE(x.SlackIsUntouched());
+  if (options.activation == Activation::kNone) {
+    EXPECT_TRUE(SameBits(x, rows.x));
+  }
   return q;
 }
 
