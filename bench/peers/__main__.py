@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 if __package__ in (None, ""):  # started by path
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from bench.peers import catalogue, machine, report, sections, workload  # noqa: E402
 from bench.peers.bench import Bench  # noqa: E402
@@ -35,6 +35,11 @@ def names(allowed):
     return parse
 
 
+def absolute(text):
+    """Workers run in the repository, wherever this was started."""
+    return pathlib.Path(text).resolve()
+
+
 def case_names(text):
     try:
         for name in text.split(","):
@@ -47,8 +52,8 @@ def case_names(text):
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="bench.peers", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, help="build directory, whose bin/ has the programs")
-    parser.add_argument("--model", help="directory of the default model")
+    parser.add_argument("--build", type=absolute, help="build directory, whose bin/ has the programs")
+    parser.add_argument("--model", type=absolute, help="directory of the default model")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one engine's turn at one case")
@@ -58,7 +63,7 @@ def parse_arguments():
     parser.add_argument("--precisions", type=names(catalogue.PRECISIONS), default=list(catalogue.PRECISIONS))
     parser.add_argument("--peers", type=names(tuple(catalogue.LABELS)), default=list(catalogue.LABELS))
     parser.add_argument("--tei", metavar="HOST:PORT", help="a running TEI server (HTTP) to measure, too")
-    parser.add_argument("--artefacts", help="directory to keep converted models in for the next run")
+    parser.add_argument("--artefacts", type=absolute, help="directory to keep converted models in for the next run")
     parser.add_argument("--json", type=pathlib.Path, help="write every measurement to this file")
     parser.add_argument("--render", type=pathlib.Path, help="measure nothing; report what --json wrote")
     parser.add_argument("--write", type=pathlib.Path, help="Markdown file whose measured part is replaced")

@@ -117,8 +117,10 @@ def make_base_model(model_dir, target):
     import torch
     import transformers
     torch.manual_seed(1)
+    # The kind of positions is what all such models have; older readers want to see it written.
     config = transformers.BertConfig(vocab_size=_config(model_dir)["vocab_size"], hidden_size=768, num_hidden_layers=12,
-                                     num_attention_heads=12, intermediate_size=3072, max_position_embeddings=512)
+                                     num_attention_heads=12, intermediate_size=3072, max_position_embeddings=512,
+                                     position_embedding_type="absolute")
     transformers.BertModel(config, add_pooling_layer=False).save_pretrained(target)
     source, pooling = pathlib.Path(model_dir), pathlib.Path(target, "1_Pooling")
     for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json",

@@ -10,9 +10,8 @@ import numpy as np
 
 from bench.peers import catalogue, workload
 from bench.peers.adapters import Spec
-from bench.peers.engines import OURS, Attendant, NotAvailable, Peer
+from bench.peers.engines import OURS, ROOT, Attendant, NotAvailable, Peer
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 # After the first round only these peers go on, as a share of the fastest one's speed: the others cost time, no insight.
 CONTENDER = 0.8
 # When other processes took more than this share of the machine during a turn, it is repeated once.

@@ -3,18 +3,22 @@
 So no thread pool of one engine can spin while another is measured. A handle is used from one thread.
 """
 
+import atexit
 import dataclasses
 import json
 import os
+import pathlib
 import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from bench.peers.adapters import Spec
 
 TICKS = os.sysconf("SC_CLK_TCK")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 OURS = "Attendant"
 FIRST_RUN_COUNTS_AFTER = 1.5  # seconds
 
@@ -63,8 +67,10 @@ class Engine:
 
     def __init__(self, label, precision, command, environment):
         self.label, self.precision, self.seen = label, precision, set()
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True, env=os.environ | environment)
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True, env=os.environ | environment, cwd=ROOT)
+        atexit.register(self.close)
         self.greeting = self._read()
         self._stop()
 
@@ -74,8 +80,9 @@ class Engine:
     def _read(self):
         line = self.process.stdout.readline()
         if not line:
-            lines = self.process.stderr.read().strip().splitlines()
             self.process.wait()
+            self.log.seek(0)
+            lines = self.log.read().strip().splitlines()
             raise NotAvailable(lines[-1] if lines else f"ended with status {self.process.returncode}")
         return line.strip()
 
