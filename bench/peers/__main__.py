@@ -55,7 +55,7 @@ def parse_arguments():
     parser.add_argument("--build", type=absolute, help="build directory, whose bin/ has the programs")
     parser.add_argument("--model", type=absolute, help="directory of the default model")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one engine's turn at one case")
     parser.add_argument("--quick", action="store_true", help="two rounds, short turns, fewer texts, no base model")
     parser.add_argument("--only", type=names(SECTIONS), help=",".join(SECTIONS))

@@ -67,7 +67,7 @@ def _sweeps(bench, model, engines):
     chosen = _ours(engines) + bench.best_of(engines, model, bench.options.cases)
     by_length = [workload.case(f"8x{length}") for length in SWEEP_LENGTHS]
     by_batch = [workload.case(f"{rows}x64") for rows in SWEEP_BATCHES]
-    bench.run("sweeps", model, chosen, by_length + by_batch, min(3, bench.options.rounds))
+    bench.run("sweeps", model, chosen, by_length + by_batch, min(2, bench.options.rounds))
 
 
 def _scaling(bench, model, precision, engines):
