@@ -97,7 +97,8 @@ TEST_P(PrecisionTest, BytesAreThoseOfTheScalarTwin) {
 }
 
 TEST_P(PrecisionTest, AttentionMapsAreCloseToThoseOfFp32) {
-  for (const TokenSequence* sequence : all_) {
+  for (size_t i = 2; i < all_.size(); i += 3) {
+    const TokenSequence* sequence = all_[i];
     RecordingSink exact;
     RunBatch(exact_, Scalar(), {sequence}, {.sink = &exact});
     for (const kernels::KernelTable* table : kernels::AvailableKernels()) {
@@ -117,7 +118,7 @@ TEST_P(PrecisionTest, LongSequencesAreCloseToFp32) {
   exact_model.LengthenTo(600);
   low_model.LengthenTo(600);
   std::vector<TokenSequence> sequences;
-  for (const int32_t length : {255, 256, 257, 258, 511, 513, 600}) {
+  for (const int32_t length : {192, 193, 255, 256, 257, 511, 513, 600}) {
     sequences.push_back(SequenceOf(length, exact_model.config));
   }
   const kernels::KernelTable& best = *kernels::AvailableKernels().front();
