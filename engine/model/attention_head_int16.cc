@@ -14,7 +14,7 @@ using kernels::PadToPanel;
 // which the query's share shrinks. Context: kProbabilityOne * kValueLimit * kTokensPerSum.
 constexpr float kKeyLimit = 2047.0f;
 constexpr float kQueryLimit = 16383.0f;
-constexpr float kValueLimit = 1023.0f;
+constexpr float kValueLimit = 1000.0f;  // not 1023: very large scores round so that probabilities exceed 1 a little
 constexpr int32_t kTokensPerSum = 256;
 constexpr int32_t kLongRow = 192;
 constexpr float kSumLimit = 2147483520.0f;  // the largest float below 2^31
