@@ -26,7 +26,8 @@ class Bench:
         self.kept = pathlib.Path(options.artefacts or folder)
         self.models = {"default": pathlib.Path(options.model)}
         self.made = {}
-        self.results = {"records": [], "unavailable": [], "cosines": [], "peaks": [], "servers": [], "end_to_end": []}
+        self.results = {"records": [], "unavailable": [], "cosines": [], "peaks": [], "servers": [], "end_to_end": [],
+                        "choices": {}}
 
     def say(self, text):
         print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
@@ -79,8 +80,11 @@ class Bench:
 
     def start_ours(self, precision, model="default", threads=None):
         threads = threads or self.options.threads
-        return self._try(OURS, precision, model, lambda: Attendant(self.binary("engine_bench"), self.models[model],
-                                                                   threads, precision))
+        started = self._try(OURS, precision, model, lambda: Attendant(self.binary("engine_bench"), self.models[model],
+                                                                      threads, precision))
+        for engine in started:
+            self.results["choices"][f"{model} model, {precision}"] = engine.logged()
+        return started
 
     def start_peers(self, precision, model="default"):
         started = []

@@ -74,6 +74,10 @@ class Engine:
         self.greeting = self._read()
         self._stop()
 
+    def logged(self):
+        # Read by position: the process writes at the offset that it shares with this one.
+        return os.pread(self.log.fileno(), 1 << 20, 0).decode(errors="replace").strip()
+
     def _stop(self):
         self.process.send_signal(signal.SIGSTOP)
 
@@ -81,8 +85,7 @@ class Engine:
         line = self.process.stdout.readline()
         if not line:
             self.process.wait()
-            self.log.seek(0)
-            lines = self.log.read().strip().splitlines()
+            lines = self.logged().splitlines()
             raise NotAvailable(lines[-1] if lines else f"ended with status {self.process.returncode}")
         return line.strip()
 

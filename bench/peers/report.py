@@ -160,6 +160,9 @@ def _machine(results):
              f"Python {machine['python']}.",
              f"{machine['rounds']} rounds. Other processes took {statistics.median(foreign):.1%} of the processors' "
              f"time during a turn (median), {busiest:.1%} at the 95th percentile."]
+    if results.raw.get("choices"):
+        lines += ["", "What Attendant computes in, by its gate:", ""]
+        lines += [f"- {what}: {' '.join(why.split())}" for what, why in results.raw["choices"].items()]
     return ["    " + results.raw["command"], "\n".join(lines)] + ([f"Not available: {missing}."] if missing else [])
 
 
