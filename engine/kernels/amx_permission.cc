@@ -32,7 +32,7 @@ bool SystemSavesTiles() {
 
 }  // namespace
 
-bool attendant_amx_usable() {
+bool AmxUsable() {
   return CpuHasAmx() && SystemSavesTiles() && syscall(SYS_arch_prctl, kRequestComponent, kTileData) == 0;
 }
 

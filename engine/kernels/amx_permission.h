@@ -13,7 +13,7 @@ namespace attendant::kernels {
 
 // True where the CPU has AMX tiles with int8 and bf16, the operating system saves them, and it gave this process
 // leave to use them.
-bool attendant_amx_usable();
+bool AmxUsable();
 
 }  // namespace attendant::kernels
 

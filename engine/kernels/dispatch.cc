@@ -64,7 +64,7 @@ struct Entry {
 // The best first.
 const std::array<Entry, 7>& Entries() {
   static const std::array<Entry, 7> entries = {{
-      {Amx(), HasAvx512Bf16() && attendant_amx_usable(), "AMX tiles of int8 and bf16"},
+      {Amx(), HasAvx512Bf16() && AmxUsable(), "AMX tiles of int8 and bf16"},
       {Avx512Bf16(), HasAvx512Bf16(), "AVX-512 BF16 and VNNI"},
       {Avx512Vnni(), HasAvx512Vnni(), "AVX-512 VNNI"},
       {*attendant_kernels_avx512(), HasAvx512(), "AVX-512 F/BW/DQ/VL"},

@@ -1,7 +1,7 @@
 // AMX: products of tiles of 16 rows by 64 bytes. Its bf16 sums differ from those of AVX-512 BF16 in their last bits: in
 // each step of 32 along k the even and the odd elements are summed apart, then added to C; and as there, denormal
 // inputs and sums count as zero (Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS). int8 sums
-// are exact. Ask attendant_amx_usable() before any call: without the kernel's leave the first instruction is a SIGILL.
+// are exact. Ask AmxUsable() before any call: without the kernel's leave the first instruction is a SIGILL.
 #include "engine/kernels/simd_avx512.h"
 // The order matters: the kernels are written over the V16 of the header above.
 #include "engine/kernels/amx_gemm.inc"

@@ -31,11 +31,9 @@ void DropAbandoned(Workspace& workspace, const Encoder::Abandoned& abandoned) {
 // A team shares few rows by the columns of each product, because every stretch of rows streams all weights through its
 // thread's cache; more rows by stretches, because then nothing crosses between caches but keys and values.
 constexpr int64_t kLeastRowsToSplit = 48;
-constexpr int64_t kLeastRowsInPart = 32;
 
-// A few more than most teams have members, so that who comes late finds some.
-int PartsOf(int64_t rows) {
-  return static_cast<int>(std::min<int64_t>(kMaxTeamMembers, rows / std::min(kLeastRowsInPart, rows / 2)));
+int PartsOf(int64_t rows, int team_size) {
+  return static_cast<int>(std::min<int64_t>(2 * team_size, rows / (kLeastRowsToSplit / 2)));
 }
 
 }  // namespace
@@ -66,14 +64,17 @@ void EmbedTokens(const EncoderContext& context, const EmbeddingWeights& embeddin
 void RunLayer(const EncoderContext& context, const LayerArgs& args, Workspace& workspace) {
   const AttentionArgs layer{{context.config, args.weights, context.kernels}, args.index, args.sink};
   const int64_t rows = workspace.batch.num_tokens();
-  if (args.team == nullptr || rows < kLeastRowsToSplit) {
+  const int team_size = args.team == nullptr ? 1 : args.team->size();
+  if (team_size == 1 || rows < kLeastRowsToSplit) {
+    // Who joins a team of one during this layer finds work in the next.
+    Team* team = team_size == 1 ? nullptr : args.team;
     const RowRange all{0, rows, 0};
-    ProjectQueryKeyValue(layer, all, workspace, args.team);
-    Attend(layer, workspace, args.team);
-    ProjectContext(layer, all, workspace, args.team);
-    return FeedForward(layer, all, workspace, args.team);
+    ProjectQueryKeyValue(layer, all, workspace, team);
+    Attend(layer, workspace, team);
+    ProjectContext(layer, all, workspace, team);
+    return FeedForward(layer, all, workspace, team);
   }
-  const int parts = PartsOf(rows);
+  const int parts = PartsOf(rows, team_size);
   const auto range = [&](int part, int member) {
     const int64_t first = rows * part / parts;
     return RowRange{first, rows * (part + 1) / parts - first, member};

@@ -80,7 +80,7 @@ struct SchedulerOptions {
   int64_t max_queued_items = 16'384;    // --max-queued-items
   // Queued work is cut into a batch for each idle worker as long as every batch has this many tokens (cost_model.h).
   int32_t min_share_tokens = 32;
-  Microseconds max_batch_delay{0};      // wait for company when a batch is not full; 0: never
+  Microseconds max_batch_delay{0};  // wait for company when a batch is not full; 0: never
   // A call without a deadline is ordered as if it were due this long after its arrival, one with a later deadline, too:
   // nobody is overtaken for longer than this.
   Microseconds patience{5'000'000};

@@ -32,8 +32,8 @@ class Pause {
 std::optional<int> WorkerTeam::Join() {
   if (!is_open()) return std::nullopt;
   for (int member = 1; member < kMaxTeamMembers; ++member) {
-    if ((members_ & (1u << member)) != 0) continue;
-    members_ |= 1u << member;
+    if ((members_.load(std::memory_order_relaxed) & (1u << member)) != 0) continue;
+    members_.fetch_or(1u << member, std::memory_order_relaxed);
     return member;
   }
   return std::nullopt;

@@ -10,6 +10,7 @@
 #define ATTENDANT_SERVER_SCHEDULING_WORKER_TEAM_H_
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -26,11 +27,12 @@ class WorkerTeam final : public Team {
 
   // A member number that is free, or nothing when the team is closed or full.
   std::optional<int> Join();
-  void Leave(int member) { members_ &= ~(1u << member); }
+  void Leave(int member) { members_.fetch_and(~(1u << member), std::memory_order_relaxed); }
 
   // Takes parts of the leader's work until the team closes or wanted_elsewhere is set.
   void Help(int member, const std::atomic<bool>& wanted_elsewhere);
 
+  int size() const override { return std::popcount(members_.load(std::memory_order_relaxed)); }
   void ParallelFor(int parts, absl::FunctionRef<void(int part, int member)> body) override;
 
  private:
@@ -46,7 +48,7 @@ class WorkerTeam final : public Team {
   std::atomic<const Body*> body_{nullptr};
   std::atomic<int> parts_done_{0};
   std::atomic<bool> open_{false};
-  uint32_t members_ = 1;  // bit per member number; 0 is the leader's
+  std::atomic<uint32_t> members_{1};  // bit per member number; 0 is the leader's
 };
 
 }  // namespace attendant

@@ -40,7 +40,7 @@ LAYERS = {
 }
 # Kernels compiled for one instruction set: an inline function of the STL in them could be the copy that the linker
 # keeps for everybody, and die on an older CPU.
-KERNEL_SOURCES = re.compile(r"engine/kernels/(?!dispatch|packing)")
+KERNEL_SOURCES = re.compile(r"engine/kernels/(?!dispatch|packing|rates|amx_permission)")
 KERNEL_HEADERS = ("immintrin.h", "arm_neon.h", "cstdint", "cstddef", "cstring", "climits", "cfloat")
 # Folders that no layer may include, and that may include anything.
 ABOVE = ("tests/", "bench/")

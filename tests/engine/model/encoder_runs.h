@@ -92,6 +92,7 @@ class RecordingSink final : public AttentionSink {
 // Hands the parts to three threads in an order of its own: last part first.
 class BackwardTeam final : public Team {
  public:
+  int size() const override { return 3; }
   void ParallelFor(int parts, absl::FunctionRef<void(int part, int member)> body) override {
     std::vector<std::thread> threads;
     for (int member = 0; member < 3; ++member) {
