@@ -2,8 +2,8 @@
 
     python -m bench.peers --build build/release --model "$(scripts/get-model)" [--write docs/performance.md]
 
-Needs bench/peers/requirements.txt and the programs attendant-server, attendant, engine_bench and peak_bench. Every
-engine runs in a process of its own, stopped while another is measured; they take turns in every round. Speeds are
+Needs bench/peers/requirements.txt and the programs attendant-server, attendant, engine_bench, peak_bench
+and kernels_bench. Every engine runs in a process of its own, stopped while another is measured; they take turns in every round. Speeds are
 tokens a second that are not padding. A peer runs in several configurations (all threads on a batch, or a part of it
 on each): the best one counts, case by case. The machine should do nothing else: what other processes took is measured
 and reported.
@@ -80,6 +80,7 @@ def measure(options, bench):
     bench.results |= {"machine": machine.describe(options), "command": machine.command(sys.argv[1:])}
     if "peak" in options.only:
         sections.peaks(bench)
+        sections.products(bench)
     if {"cases", "texts", "sweeps", "scaling"} & set(options.only):
         sections.in_process(bench, "default", options.only)
     if "server" in options.only:

@@ -26,7 +26,7 @@ class Bench:
         self.kept = pathlib.Path(options.artefacts or folder)
         self.models = {"default": pathlib.Path(options.model)}
         self.made = {}
-        self.results = {"records": [], "unavailable": [], "cosines": [], "peaks": [], "servers": [], "end_to_end": [],
+        self.results = {"records": [], "unavailable": [], "cosines": [], "peaks": [], "products": [], "servers": [], "end_to_end": [],
                         "choices": {}}
 
     def say(self, text):

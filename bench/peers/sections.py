@@ -14,17 +14,28 @@ NUM_QUICK_TEXTS = 640
 WORTH_TEXTS = 0.5
 
 
-def peaks(bench):
-    program = bench.binary("peak_bench")
+def _lines(bench, program, *arguments):
     try:
-        run = subprocess.run([str(program), str(bench.options.threads)], capture_output=True, text=True, check=True)
+        run = subprocess.run([str(bench.binary(program)), *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        bench.say(f"no peaks: {error}")
+        bench.say(f"no {program}: {error}")
         return
     for line in run.stdout.splitlines():
-        precision, isa, rate = line.split()[:3]
+        yield line.split()
+
+
+def peaks(bench):
+    """What the units can do, on all threads."""
+    for precision, isa, rate, *unit in _lines(bench, "peak_bench", str(bench.options.threads)):
         bench.results["peaks"].append({"precision": precision, "isa": isa, "gflops_per_thread": float(rate)})
-        bench.say(line)
+        bench.say(f"{precision} {isa} {rate} {' '.join(unit)}")
+
+
+def products(bench):
+    """What the matrix products reach by themselves, in every precision and instruction set, on one thread."""
+    for precision, isa, *shape, rate, _ in _lines(bench, "kernels_bench"):
+        if shape == ["all"]:
+            bench.results["products"].append({"precision": precision, "isa": isa, "gflops_per_thread": float(rate)})
 
 
 def in_process(bench, model, sections):
