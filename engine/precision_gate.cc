@@ -158,20 +158,23 @@ class Gate {
     return longest;
   }
 
-  // Every layer twice: fp32 on the fp32 states, the candidate on both, which shows what the layer adds by itself.
+  // Takes the states through the fp32 layer, which is gone when this returns.
+  absl::StatusOr<ActivationPeaks> RunExactly(size_t index, Texts::States& states) const {
+    auto layer = LoadLayer(input_, index, Precision::kFp32);
+    if (!layer.ok()) return layer.status();
+    return texts_.RunAndObserve(*layer, states);
+  }
+
+  // Every layer twice: fp32 and the candidate, each on what its own kind made of the layers before.
   absl::Status FirstPass(Precision precision) {
     Texts::States reference = texts_.Embedded();
     Texts::States found = reference;
     for (int32_t i = 0; i < input_.context.config.num_hidden_layers; ++i) {
-      auto exact = LoadLayer(input_, static_cast<size_t>(i), Precision::kFp32);
-      if (!exact.ok()) return exact.status();
-      Texts::States alone = reference;
-      const ActivationPeaks peaks = texts_.RunAndObserve(*exact, reference);
-      auto candidate = LoadLayer(input_, static_cast<size_t>(i), precision, &peaks);
+      auto peaks = RunExactly(static_cast<size_t>(i), reference);
+      if (!peaks.ok()) return peaks.status();
+      auto candidate = LoadLayer(input_, static_cast<size_t>(i), precision, &*peaks);
       if (!candidate.ok()) return candidate.status();
-      texts_.Run(*candidate, alone);
       texts_.Run(*candidate, found);
-      errors_.push_back(RelativeError(reference, alone));
       result_.layers.push_back(*std::move(candidate));
     }
     reference_ = texts_.Vectors(reference);
@@ -179,32 +182,54 @@ class Gate {
     return absl::OkStatus();
   }
 
-  // The layer that adds most error goes first.
+  // What each layer adds by itself, in the order of the layers: both kinds on the fp32 states.
+  absl::StatusOr<std::vector<double>> ErrorsOfLayers() const {
+    std::vector<double> errors;
+    Texts::States reference = texts_.Embedded();
+    for (size_t i = 0; i < result_.layers.size(); ++i) {
+      Texts::States alone = reference;
+      texts_.Run(result_.layers[i], alone);
+      if (auto peaks = RunExactly(i, reference); !peaks.ok()) return peaks.status();
+      errors.push_back(RelativeError(reference, alone));
+    }
+    return errors;
+  }
+
+  // The layers that add most error go first: one, two, four... of them, then the rest of the next width, so that a deep
+  // model is not measured once for each layer.
   absl::Status Widen(Precision precision) {
-    std::vector<size_t> order(errors_.size());
+    const auto errors = ErrorsOfLayers();
+    if (!errors.ok()) return errors.status();
+    std::vector<size_t> order(errors->size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end(), [this](size_t a, size_t b) { return errors_[a] > errors_[b]; });
+    std::sort(order.begin(), order.end(), [&errors](size_t a, size_t b) { return (*errors)[a] > (*errors)[b]; });
     for (const Precision wider : {Precision::kBf16, Precision::kFp32}) {
       if (wider == precision) continue;
-      for (const size_t index : order) {
-        auto layer = LoadLayer(input_, index, wider);
-        if (!layer.ok()) return layer.status();
-        result_.layers[index] = *std::move(layer);
-        Texts::States states = texts_.Embedded();
-        for (const LayerWeights& each : result_.layers) texts_.Run(each, states);
-        result_.drift = MeasureDrift(reference_, texts_.Vectors(states));
-        result_.passed = Passes(result_.drift, precision);
-        if (result_.passed) return absl::OkStatus();
+      for (size_t done = 0; done < order.size();) {
+        const size_t end = std::min(order.size(), std::max<size_t>(1, 2 * done));
+        for (; done < end; ++done) {
+          auto layer = LoadLayer(input_, order[done], wider);
+          if (!layer.ok()) return layer.status();
+          result_.layers[order[done]] = *std::move(layer);
+        }
+        if (MeasureAgain(precision)) return absl::OkStatus();
       }
     }
     return absl::OkStatus();
+  }
+
+  bool MeasureAgain(Precision precision) {
+    Texts::States states = texts_.Embedded();
+    for (const LayerWeights& layer : result_.layers) texts_.Run(layer, states);
+    result_.drift = MeasureDrift(reference_, texts_.Vectors(states));
+    result_.passed = Passes(result_.drift, precision);
+    return result_.passed;
   }
 
   const GateInput& input_;
   const Texts texts_;
   GateResult result_;
   std::vector<std::vector<float>> reference_;
-  std::vector<double> errors_;
 };
 
 }  // namespace

@@ -17,6 +17,12 @@ uint16_t ToBf16(float x) {
   return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
+// Ties to even. std::nearbyint would be a call for each of a model's weights.
+float RoundToInteger(float x) {
+  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23
+  return (x + kShift) - kShift;
+}
+
 }  // namespace
 
 void PackPanels(const PackArgs& args) {
@@ -55,7 +61,7 @@ void PackInt8(const PackInt8Args& args) {
     int8_t* out = args.panels + row / kPanelWidth * args.k_padded * kPanelWidth + row % kPanelWidth * 4;
     float sum = 0.0f;
     for (int64_t i = 0; i < args.k_padded; ++i) {
-      const float rounded = std::nearbyint(divided[static_cast<size_t>(i)] * inverse);
+      const float rounded = RoundToInteger(divided[static_cast<size_t>(i)] * inverse);
       // A weight that is not a number shows in the channel's sum, hence in every product.
       out[i / 4 * kPanelWidth * 4 + i % 4] = std::isnan(rounded) ? 0 : static_cast<int8_t>(rounded);
       sum += rounded;

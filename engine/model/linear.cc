@@ -39,9 +39,12 @@ void FillOperand(const kernels::KernelTable& kernels, const Linear& linear, cons
 void FillFactors(const Linear& linear, const float* weight, const float* peaks) {
   auto* factors = const_cast<float*>(linear.factors);
   const float highest_peak = *std::max_element(peaks, peaks + linear.in);
+  std::fill(factors, factors + linear.in, 0.0f);
+  for (int64_t row = 0; row < linear.out; ++row) {
+    for (int64_t i = 0; i < linear.in; ++i) factors[i] = std::max(factors[i], std::fabs(weight[row * linear.in + i]));
+  }
   for (int64_t i = 0; i < linear.in; ++i) {
-    float largest = 0.0f;
-    for (int64_t row = 0; row < linear.out; ++row) largest = std::max(largest, std::fabs(weight[row * linear.in + i]));
+    const float largest = factors[i];
     // Features that the texts never moved may yet move: they are treated as small ones, not as none.
     const float peak = std::max(peaks[i], 1e-3f * highest_peak);
     const float factor = std::sqrt(largest / peak);

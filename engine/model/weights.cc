@@ -93,10 +93,21 @@ class Loader {
     storages_.back().bytes += (bytes + kernels::kLineBytes - 1) / kernels::kLineBytes * kernels::kLineBytes;
   }
 
+  static bool IsAlignedFp32(const TensorView& tensor) {
+    return tensor.dtype == DType::kF32 && reinterpret_cast<uintptr_t>(tensor.data) % alignof(float) == 0;
+  }
+
+  // The mapped pages are released as soon as they are read.
   static void FillLinear(const Linear& linear, const std::vector<Part>& parts, const float* peaks) {
-    // Rows of all parts side by side as fp32, then packed; the mapped pages are released as soon as they are read.
-    std::vector<float> rows(static_cast<size_t>(linear.out * linear.in));
     auto* bias = const_cast<float*>(linear.bias);
+    const Part& first = parts.front();
+    if (parts.size() == 1 && first.scale == 1.0f && IsAlignedFp32(first.weight)) {
+      if (first.bias.data != nullptr) ReadFloats(first.bias, 0, linear.out, bias);
+      linear.Pack(reinterpret_cast<const float*>(first.weight.data), peaks);
+      return first.file->Release(first.weight);
+    }
+    // Rows of all parts side by side as fp32, then packed.
+    std::vector<float> rows(static_cast<size_t>(linear.out * linear.in));
     int64_t row = 0;
     for (const Part& part : parts) {
       const int64_t out = part.weight.shape[0];
