@@ -3,8 +3,8 @@
 //
 // Exactness across instruction sets: every output element is computed by one fixed sequence of IEEE operations
 // (fused multiply-add, add, multiply, divide, square root), whatever the tile, the neighbours or the instruction set.
-// Sums over a row run in 16 interleaved lanes that are folded in a fixed tree. Therefore all tables give the same bits; only
-// bf16 products differ between instruction sets (low_gemm.inc).
+// Sums over a row run in 16 interleaved lanes that are folded in a fixed tree. Therefore all tables give the same bits;
+// only bf16 products differ between instruction sets (low_gemm.inc).
 //
 // Kernels cannot fail: callers validate. No kernel allocates, locks or touches a static.
 // Layout: matrices are row-major; rows of activations are padded with zeros to a multiple of kPanelWidth floats, so

@@ -392,7 +392,7 @@ TEST(AmxPermission, IsNotHadWithoutTheCpusFlags) {
   for (const char* flag : {" amx_tile", " amx_int8", " amx_bf16"}) {
     flags = flags && text.str().find(flag) != std::string::npos;
   }
-  // Where it is known that the CPU has it, though Linux does not show it (tests/emulated), a quiet no is an error.
+  // Where it is known that the CPU has it (ATTENDANT_REQUIRE_AMX is set), a quiet no is an error.
   const bool required = std::getenv("ATTENDANT_REQUIRE_AMX") != nullptr;
   if (required || !flags) {
     EXPECT_EQ(AmxUsable(), required);
