@@ -1,6 +1,5 @@
 // The matrix products on AMX tiles. Always over plain arrays that stand in for the tile registers, which tests all but
-// the instructions; where this process may run those, the real kernels too. tests/emulated runs this on an emulated CPU
-// that has them.
+// the instructions; where this process may run those, the real kernels too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
