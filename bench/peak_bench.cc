@@ -2,9 +2,6 @@
 // Usage: peak_bench [THREADS]. All threads compute at once. A line for each instruction set that the CPU has:
 //   fp32 avx512 115.4 GFLOP/s per thread
 // The loops are assembly, so that no compiler can spill an accumulator.
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <barrier>
 #include <chrono>
@@ -13,6 +10,8 @@
 #include <cstdlib>
 #include <thread>
 #include <vector>
+
+#include "engine/kernels/amx_permission.h"
 
 namespace {
 
@@ -86,12 +85,6 @@ struct alignas(64) TileConfig {
 AMX_LOOP(Bf16Amx, "tdpbf16ps")
 AMX_LOOP(Int8Amx, "tdpbssd")
 
-// Linux gives a process the tile registers when it asks.
-bool AmxPermitted() {
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
-
 struct Probe {
   const char* precision;
   const char* name;
@@ -103,17 +96,17 @@ struct Probe {
 
 std::vector<Probe> Probes() {
   __builtin_cpu_init();
-  const bool amx = __builtin_cpu_supports("amx-tile") && AmxPermitted();
+  const bool amx = attendant::kernels::AmxUsable();
   constexpr uint32_t kFloat = 0x3a83126f, kBfloat16 = 0x3a833a83, kInt8 = 0x01010101, kInt16 = 0x00010001;  // 0.001, 1
   return {
       {"fp32", "avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), Fp32Avx2, kFloat, 8 * 2},
       {"fp32", "avx512", __builtin_cpu_supports("avx512f") != 0, Fp32Avx512, kFloat, 16 * 2},
       {"bf16", "avx512bf16", __builtin_cpu_supports("avx512bf16") != 0, Bf16Avx512, kBfloat16, 32 * 2},
-      {"bf16", "amx", amx && __builtin_cpu_supports("amx-bf16"), Bf16Amx, 0, 16 * 16 * 32 * 2},
+      {"bf16", "amx", amx, Bf16Amx, 0, 16 * 16 * 32 * 2},
       {"int16", "avx512vnni", __builtin_cpu_supports("avx512vnni") != 0, Int16Avx512, kInt16, 32 * 2},
       {"int8", "avxvnni", __builtin_cpu_supports("avxvnni") != 0, Int8AvxVnni, kInt8, 32 * 2},
       {"int8", "avx512vnni", __builtin_cpu_supports("avx512vnni") != 0, Int8Avx512, kInt8, 64 * 2},
-      {"int8", "amx", amx && __builtin_cpu_supports("amx-int8"), Int8Amx, 0, 16 * 16 * 64 * 2},
+      {"int8", "amx", amx, Int8Amx, 0, 16 * 16 * 64 * 2},
   };
 }
 

@@ -174,12 +174,14 @@ absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("unknown engine \"", options.engine, "\": use native or reference"));
   }
   const EncoderContext context{config, *kernels_};
-  const std::vector<TokenSequence> texts = GateTexts();
+  const GateMode mode = options.precision_gate == "on" ? GateMode::kOn : GateMode::kOff;
+  const bool gated = mode == GateMode::kOn && *precision != Precision::kFp32;
+  const std::vector<TokenSequence> texts = gated ? GateTexts() : std::vector<TokenSequence>();
   const auto pool = [this](const HiddenRows& rows, const TokenSequence& sequence) {
     return PoolAndProject(rows, {.sequence = &sequence, .embed = &kPooled});
   };
-  auto chosen = ChooseLayers({*file_, context, *weights_, texts, pool, std::max(1, options.load_threads)}, *precision,
-                             options.precision_gate == "on" ? GateMode::kOn : GateMode::kOff);
+  auto chosen =
+      ChooseLayers({*file_, context, *weights_, texts, pool, std::max(1, options.load_threads)}, *precision, mode);
   if (!chosen.ok()) return chosen.status();
   info.precision = PrecisionName(chosen->precision);
   info.precision_reason = std::move(chosen->reason);

@@ -1,31 +1,9 @@
-// AVX-VNNI: four products of bytes, or two of int16, and their sum in one instruction.
 #include "engine/kernels/simd_avx2.h"
 // The order matters: the kernels are written over the V16 of the header above.
-#include "engine/kernels/low_gemm.inc"
+#define VNNI_ENCODING "%{vex%} "
+#include "engine/kernels/vnni_dots.inc"
 
 namespace attendant::kernels {
-namespace {
-
-// Assembly, because GCC 12 moves the accumulators of the intrinsics to the stack in the inner loop: half the speed.
-struct VnniInt8Dot : Int8Dot {
-  using A = NativeInt;
-  using B = NativeInt;
-  static A LoadA(const char* a) { return NativeIntSet(GroupAt(a)); }
-  static B LoadB(const char* b) { return NativeIntLoad(b); }
-  static Sum Dot(A a, B b, Sum sum) {
-    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
-    return sum;
-  }
-};
-
-struct VnniInt16Dot : Int16Dot {
-  static Sum Dot(A a, B b, Sum sum) {
-    asm("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
-    return sum;
-  }
-};
-
-}  // namespace
 
 extern "C" void attendant_gemm_int8_avxvnni(const LowGemmArgs& args) { LowGemm<VnniInt8Dot>(args); }
 extern "C" void attendant_gemm_int16_avxvnni(const LowGemmArgs& args) { LowGemm<VnniInt16Dot>(args); }
