@@ -34,11 +34,13 @@ std::vector<attendant::TokenSequence> ReadSequences(const std::string& path) {
   return sequences;
 }
 
-double TimeOnce(attendant::Scheduler& scheduler, const std::vector<attendant::TokenSequence>& sequences) {
+double TimeOnce(attendant::Scheduler& scheduler, const std::shared_ptr<attendant::ModelRuntime>& runtime,
+                const std::vector<attendant::TokenSequence>& sequences) {
   std::mutex mutex;
   std::condition_variable finished;
   size_t left = sequences.size();
   attendant::WorkCall call;
+  call.runtime = runtime;
   for (const attendant::TokenSequence& sequence : sequences) {
     call.items.push_back({.sequence = sequence,
                           .embed = attendant::EmbedSpec{.normalize = true},
@@ -67,19 +69,20 @@ int main(int argc, char** argv) {
     std::cerr << embedder.status() << "\n";
     return 1;
   }
-  attendant::EmbedderRunner runner(embedder->get());
   attendant::SchedulerOptions options;
   options.num_workers = threads;
-  options.min_share_tokens =
-      attendant::MeasureCost(*runner.NewSession(), (*embedder)->info().max_tokens, options.clock).min_share_tokens;
+  const attendant::ModelInfo& info = (*embedder)->info();
+  const auto runtime = std::make_shared<attendant::ModelRuntime>(
+      std::make_unique<attendant::EmbedderRunner>(embedder->get()), threads, info.num_layers);
+  runtime->Calibrate(info.max_tokens, options.clock);
   options.max_queued_tokens = int64_t{1} << 40;
   options.max_queued_items = int64_t{1} << 40;
-  attendant::Scheduler scheduler(options, &runner, nullptr);
+  attendant::Scheduler scheduler(options, nullptr);
   std::printf("%s\n", (*embedder)->info().kernels.c_str());
   std::fprintf(stderr, "%s: %s\n", (*embedder)->info().precision.c_str(), (*embedder)->info().precision_reason.c_str());
   std::fflush(stdout);
   for (std::string path; std::getline(std::cin, path);) {
-    std::printf("%.6f\n", TimeOnce(scheduler, ReadSequences(path)));
+    std::printf("%.6f\n", TimeOnce(scheduler, runtime, ReadSequences(path)));
     std::fflush(stdout);
   }
 }

@@ -15,7 +15,6 @@
 #include "server/port_file.h"
 #include "server/rpc/embedding_service.h"
 #include "server/rpc/work_pool.h"
-#include "server/scheduling/cost_model.h"
 #include "server/scheduling/thread_budget.h"
 
 namespace attendant {
@@ -76,7 +75,6 @@ class Server::Impl {
     embedder_ = *std::move(embedder);
     parts_.model = std::make_unique<EmbedderModel>(embedder_.get(), config_.model_name);
     parts_.runner = std::make_unique<EmbedderRunner>(embedder_.get());
-    cost_ = MeasureCost(*parts_.runner->NewSession(), embedder_->info().max_tokens, config_.scheduler.clock);
     return absl::OkStatus();
   }
 
@@ -88,6 +86,9 @@ class Server::Impl {
     if (parts_.model == nullptr) {
       if (absl::Status status = LoadModel(); !status.ok()) return status;
     }
+    const ModelInfo& info = parts_.model->info();
+    runtime_ = std::make_shared<ModelRuntime>(std::move(parts_.runner), threads_.threads, info.num_layers);
+    if (embedder_ != nullptr) runtime_->Calibrate(info.max_tokens, config_.scheduler.clock);
     StartServices();
     auto endpoint = GrpcEndpoint::Start(ToEndpointOptions(config_), service_.get());
     if (!endpoint.ok()) return endpoint.status();
@@ -109,7 +110,7 @@ class Server::Impl {
     const SchedulerStats stats = scheduler_->stats();
     LogInfo("draining", {{"delay_ms", config_.drain_delay.count()},
                          {"timeout_ms", config_.drain_timeout.count()},
-                         {"queued_items", stats.queued_items},
+                         {"queued_items", stats.queued_items()},
                          {"running_items", stats.running_items}});
     endpoint_->SetServing(false);
     std::this_thread::sleep_for(config_.drain_delay);
@@ -127,11 +128,11 @@ class Server::Impl {
     metrics_.SetWorkers(threads_.threads);
     SchedulerOptions options = config_.scheduler;
     options.num_workers = threads_.threads;
-    options.min_share_tokens = cost_.min_share_tokens;
-    scheduler_ = std::make_unique<Scheduler>(options, parts_.runner.get(), &metrics_);
+    scheduler_ = std::make_unique<Scheduler>(options, &metrics_);
     metrics_.SetSchedulerStats([scheduler = scheduler_.get()] { return scheduler->stats(); });
     pool_ = std::make_unique<WorkPool>(PoolThreads(threads_.threads));
     core_ = {.model = parts_.model.get(),
+             .runtime = runtime_,
              .scheduler = scheduler_.get(),
              .pool = pool_.get(),
              .budget = &budget_,
@@ -157,9 +158,11 @@ class Server::Impl {
                                {"kernels_reason", model.kernels_reason},
                                {"threads", threads_.threads},
                                {"threads_reason", threads_.explanation}});
-    LogInfo("cost model", {{"batch_us", cost_.batch.count()},
-                           {"token_us", cost_.token_us},
-                           {"min_share_tokens", cost_.min_share_tokens}});
+    const CostModel& cost = runtime_->cost();
+    LogInfo("cost model", {{"batch_us", cost.batch_us},
+                           {"token_us", cost.token_us},
+                           {"square_us", cost.square_us},
+                           {"min_share_tokens", cost.min_share_tokens}});
     LogInfo("limits", {{"max_items_per_request", limits.max_items_per_request},
                        {"max_text_bytes", limits.max_text_bytes},
                        {"max_message_bytes", limits.max_message_bytes},
@@ -180,11 +183,11 @@ class Server::Impl {
   const SteadyTime created_ = std::chrono::steady_clock::now();
   const ServerConfig config_;
   const ThreadBudget threads_;
-  CostModel cost_;  // of the real engine
   Metrics metrics_;
   ByteBudget budget_;
   std::unique_ptr<Embedder> embedder_;
   ServerParts parts_;
+  std::shared_ptr<ModelRuntime> runtime_;
   ServiceCore core_;
   std::unique_ptr<EmbeddingService> service_;
   // Callbacks of its last work may use everything above.

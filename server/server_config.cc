@@ -142,6 +142,14 @@ void AddSchedulerFlags(CLI::App& app, SchedulerOptions* options) {
       ->group(group);
   AddNumber(app, "--max-queued-tokens", &options->max_queued_tokens, 1, kTiB, "Tokens waiting; more is refused")
       ->group(group);
+  app.add_option_function<int64_t>(
+         "--bulk-share-percent",
+         [options](const int64_t& percent) { options->bulk_share = static_cast<double>(percent) / 100; },
+         "Of the compute time, what bulk work gets at least while interactive work leaves it less")
+      ->default_str("10")
+      ->type_name("N")
+      ->check(Within(0, 90))
+      ->group(group);
   AddNumber(app, "--max-queued-items", &options->max_queued_items, 1, kTiB, "Items waiting; more is refused")
       ->group(group);
 }

@@ -105,6 +105,13 @@ void AddVectorFlags(CLI::App& command, VectorFlags* flags) {
   command.add_flag_function(
       "--normalize,!--no-normalize", [flags](int64_t count) { flags->normalize = count > 0; },
       "make every vector's length 1, or leave it (default: as the model does)");
+  const std::map<std::string, client::ServiceClass> classes = {{"interactive", client::ServiceClass::kInteractive},
+                                                               {"bulk", client::ServiceClass::kBulk}};
+  command
+      .add_option_function<std::string>(
+          "--class", [flags, classes](const std::string& value) { flags->service_class = classes.at(value); },
+          "interactive: go first; bulk: take what capacity is left (default: bulk on a stream, else interactive)")
+      ->check(CLI::IsMember(Names(classes)));
 }
 
 client::EmbedOptions ToEmbedOptions(const ConnectionFlags& connection, const TextFlags& text,
@@ -115,6 +122,7 @@ client::EmbedOptions ToEmbedOptions(const ConnectionFlags& connection, const Tex
   options.normalize = vectors.normalize;
   options.prompt = text.prompt();
   options.truncation = text.truncation;
+  options.service_class = vectors.service_class;
   return options;
 }
 

@@ -48,6 +48,7 @@ void AddTextFlags(CLI::App& command, TextFlags* flags);
 struct VectorFlags {
   std::vector<client::Pooling> pooling;
   std::optional<bool> normalize;
+  client::ServiceClass service_class = client::ServiceClass::kDefault;
 };
 void AddVectorFlags(CLI::App& command, VectorFlags* flags);
 

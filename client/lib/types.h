@@ -39,6 +39,8 @@ using Item = std::variant<std::string, TextPair, TokenIds>;
 enum class Pooling { kMean = 1, kCls, kMax, kMeanSqrtLen, kWeightedMean, kLastToken };
 enum class Truncation { kModelDefault = 0, kError, kEnd, kStart };
 enum class Output { kPooled = 1, kTokens };
+// How urgent a call is; the default is interactive, on a stream bulk.
+enum class ServiceClass { kDefault = 0, kInteractive, kBulk };
 enum class HeadReduction { kNone = 1, kMean, kMax };
 
 // At most one of name and text; neither: the model's default prompt. An empty text means no prompt.
@@ -55,6 +57,7 @@ struct EmbedOptions {
   Truncation truncation = Truncation::kModelDefault;
   Output output = Output::kPooled;
   bool include_metadata = false;
+  ServiceClass service_class = ServiceClass::kDefault;
 };
 
 // The outcome of one item. When status is not OK, field names what is wrong and the rest is empty.
@@ -120,6 +123,7 @@ struct AttentionOptions {
   HeadReduction reduction = HeadReduction::kNone;
   PromptOptions prompt{};
   Truncation truncation = Truncation::kModelDefault;
+  ServiceClass service_class = ServiceClass::kDefault;
 };
 
 struct AttentionMap {

@@ -57,6 +57,7 @@ void ToWire(const std::vector<const Item*>& items, const EmbedOptions& options, 
   wire->set_truncation(static_cast<v1::Truncation>(options.truncation));
   wire->set_output(static_cast<v1::Output>(options.output));
   out->set_include_metadata(options.include_metadata);
+  out->set_service_class(static_cast<v1::ServiceClass>(options.service_class));
 }
 
 void ToWire(const std::vector<const Item*>& items, const TokenizeOptions& options, v1::TokenizeRequest* out) {
@@ -73,6 +74,7 @@ void ToWire(const Item& item, const AttentionOptions& options, v1::GetAttentionR
   out->mutable_heads()->Add(options.heads.begin(), options.heads.end());
   out->mutable_query_rows()->Add(options.query_rows.begin(), options.query_rows.end());
   out->set_head_reduction(static_cast<v1::HeadReduction>(options.reduction));
+  out->set_service_class(static_cast<v1::ServiceClass>(options.service_class));
   SetPrompt(options.prompt, out);
   out->set_truncation(static_cast<v1::Truncation>(options.truncation));
 }

@@ -43,6 +43,12 @@ constexpr std::array<std::string_view, 17> kCodeNames = {
     "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
     "DATA_LOSS", "UNAUTHENTICATED"};
 constexpr std::array<std::string_view, 2> kStageNames = {"queue", "compute"};
+constexpr std::array<std::string_view, kNumServiceClasses> kClassNames = {"interactive", "bulk"};
+// By Refusal.
+constexpr std::array<std::string_view, kNumRefusals> kRefusalNames = {"none",     "too_large", "queue_full", "shed",
+                                                                      "deadline", "expired",   "draining"};
+// Predicted over actual: finer around 1, where it should be.
+const Histogram::BucketBoundaries kRatioBuckets = {0.25, 0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2, 4};
 
 size_t MethodIndex(RpcMethod method) {
   return std::min(static_cast<size_t>(method), static_cast<size_t>(kNumRpcMethods - 1));
@@ -101,6 +107,10 @@ Labels ReasonAndStage(size_t reason, size_t stage) {
   return {{"reason", String(kCodeNames[reason])}, {"stage", String(kStageNames[stage])}};
 }
 
+Labels RefusalAndClass(size_t refusal, size_t service_class) {
+  return {{"reason", String(kRefusalNames[refusal])}, {"class", String(kClassNames[service_class])}};
+}
+
 // What the scheduler knows at the moment of the scrape.
 class SchedulerCollector final : public prometheus::Collectable {
  public:
@@ -116,11 +126,19 @@ class SchedulerCollector final : public prometheus::Collectable {
       if (!stats_) return {};
       now = stats_();
     }
-    return {GaugeFamily("attendant_queue_items", "Items that wait in the queue.", now.queued_items),
-            GaugeFamily("attendant_queue_tokens", "Tokens that wait in the queue.", now.queued_tokens),
+    MetricFamily items{"attendant_queue_items", "Items that wait in the queue, by class.", MetricType::Gauge, {}};
+    MetricFamily tokens{"attendant_queue_tokens", "Tokens that wait in the queue, by class.", MetricType::Gauge, {}};
+    for (size_t i = 0; i < kClassNames.size(); ++i) {
+      items.metric.push_back(ClassGauge(i, now.classes[i].queued_items));
+      tokens.metric.push_back(ClassGauge(i, now.classes[i].queued_tokens));
+    }
+    return {items, tokens,
             GaugeFamily("attendant_running_items", "Items that a worker has taken and not yet answered.",
                         now.running_items),
-            GaugeFamily("attendant_idle_workers", "Workers that wait for work.", now.idle_workers)};
+            GaugeFamily("attendant_idle_workers", "Workers that wait for work.", now.idle_workers),
+            GaugeFamily("attendant_shedding_stage",
+                        "0: all is accepted; 1: no bulk calls; 2: no new streams, either; 3: nothing.",
+                        static_cast<int64_t>(now.shedding))};
   }
 
  private:
@@ -128,6 +146,13 @@ class SchedulerCollector final : public prometheus::Collectable {
     prometheus::ClientMetric metric;
     metric.gauge.value = static_cast<double>(value);
     return {name, help, MetricType::Gauge, {metric}};
+  }
+
+  static prometheus::ClientMetric ClassGauge(size_t service_class, int64_t value) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"class", String(kClassNames[service_class])}};
+    metric.gauge.value = static_cast<double>(value);
+    return metric;
   }
 
   mutable std::mutex mutex_;
@@ -170,6 +195,15 @@ class Metrics::Impl {
       CounterFamily("attendant_dropped_items_total",
                     "Items that nobody waited for any more, by reason and where they were dropped."),
       &ReasonAndStage};
+  CounterTable<kNumRefusals, kNumServiceClasses> refused{
+      CounterFamily("attendant_refused_calls_total", "Calls that were not admitted to the queue, by reason and class."),
+      &RefusalAndClass};
+  Counter& saved_seconds = CounterFamily("attendant_saved_compute_seconds_total",
+                                         "Predicted time of computing for callers that had gone, not spent.")
+                               .Add({});
+  Histogram& prediction =
+      NewHistogram("attendant_prediction_ratio",
+                   "Predicted over actual time of batches that one worker computed alone.", kRatioBuckets);
   Histogram& tokenize =
       NewHistogram("attendant_tokenize_seconds", "Time to tokenise a request's items.", kSecondsBuckets);
   Histogram& queue =
@@ -253,15 +287,22 @@ void Metrics::StreamClosed(RpcMethod method) {
   if (Gauge* gauge = impl_->open_streams[MethodIndex(method)]) gauge->Decrement();
 }
 
-void Metrics::OnBatch(int32_t items, int32_t tokens, Microseconds compute) {
-  impl_->batch_items.Observe(items);
-  impl_->batch_tokens.Observe(tokens);
-  impl_->tokens.Increment(tokens);
-  impl_->busy_seconds.Increment(Seconds(compute));
+void Metrics::OnBatch(const BatchReport& batch) {
+  impl_->batch_items.Observe(batch.items);
+  impl_->batch_tokens.Observe(batch.tokens);
+  impl_->tokens.Increment(batch.tokens);
+  impl_->busy_seconds.Increment(Seconds(batch.compute));
+  const auto actual_us = static_cast<double>(batch.compute.count());
+  if (batch.predicted_us > 0 && actual_us > 0) impl_->prediction.Observe(batch.predicted_us / actual_us);
 }
 
-void Metrics::OnDropped(absl::StatusCode reason, DropStage stage, int32_t items, int32_t tokens) {
-  impl_->dropped.Add(CodeIndex(reason), stage == DropStage::kQueue ? 0 : 1, items);
+void Metrics::OnDropped(const DropReport& drop) {
+  impl_->dropped.Add(CodeIndex(drop.reason), drop.stage == DropStage::kQueue ? 0 : 1, drop.items);
+  impl_->saved_seconds.Increment(drop.saved_us / 1e6);
+}
+
+void Metrics::OnRefused(Refusal reason, ServiceClass service_class) {
+  impl_->refused.Add(static_cast<size_t>(reason), static_cast<size_t>(service_class), 1);
 }
 
 std::string Metrics::Render() const {

@@ -66,8 +66,9 @@ class Metrics final : public SchedulerObserver {
   void StreamOpened(RpcMethod method);
   void StreamClosed(RpcMethod method);
 
-  void OnBatch(int32_t items, int32_t tokens, Microseconds compute) override;
-  void OnDropped(absl::StatusCode reason, DropStage stage, int32_t items, int32_t tokens) override;
+  void OnBatch(const BatchReport& batch) override;
+  void OnDropped(const DropReport& drop) override;
+  void OnRefused(Refusal reason, ServiceClass service_class) override;
 
   // What a scrape answers, in the text format.
   std::string Render() const;

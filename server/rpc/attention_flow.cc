@@ -33,6 +33,9 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     item.attention = std::move(spec_);
     item.done = [self = shared_from_this()](WorkResult work) { self->OnDone(std::move(work)); };
     WorkCall work;
+    work.runtime = core_.runtime;
+    work.service_class = service_class_;
+    work.flow = call_.flow;
     work.deadline = call_.deadline;
     work.cancel = call_.cancel;
     work.items.push_back(std::move(item));
@@ -53,6 +56,9 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     auto spec = ToAttentionSpec(*request_, model);
     if (!spec.ok()) return spec.status();
     spec_ = *std::move(spec);
+    const auto service_class = ToServiceClass(request_->service_class(), call_.default_class);
+    if (!service_class.ok()) return service_class.status();
+    service_class_ = *service_class;
     if (absl::Status status = call_.Check(); !status.ok()) return status;
     if (absl::Status status = Tokenize(*options); !status.ok()) return status;
     const int32_t num_tokens = tokenized_.sequence.num_tokens();
@@ -124,6 +130,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
   Done<AttentionResponse> done_;
   TokenizedItem tokenized_;
   AttentionSpec spec_;
+  ServiceClass service_class_ = ServiceClass::kInteractive;
   Outcome<AttentionResponse> outcome_;
 };
 

@@ -232,6 +232,19 @@ absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_
   return ReadIndices(request.query_rows(), "query_rows", num_tokens, "tokens of the item").status();
 }
 
+absl::StatusOr<ServiceClass> ToServiceClass(int value, ServiceClass if_unspecified) {
+  switch (value) {
+    case v1::SERVICE_CLASS_UNSPECIFIED:
+      return if_unspecified;
+    case v1::SERVICE_CLASS_INTERACTIVE:
+      return ServiceClass::kInteractive;
+    case v1::SERVICE_CLASS_BULK:
+      return ServiceClass::kBulk;
+    default:
+      return UnknownValue("service_class", value, "ServiceClass");
+  }
+}
+
 absl::Status CheckModelName(std::string_view name, const ModelInfo& model) {
   if (name.empty() || name == model.name) return absl::OkStatus();
   return absl::NotFoundError(

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "engine/embedder.h"
 #include "server/rpc/limits.h"
+#include "server/scheduling/service_class.h"
 
 namespace attendant {
 
@@ -49,6 +50,9 @@ absl::Status ToItemError(const InputError& error, const std::string& item_path, 
 // Layers and heads against the model; query rows against the tokenised item. Lists come out sorted.
 absl::StatusOr<AttentionSpec> ToAttentionSpec(const v1::GetAttentionRequest& request, const ModelInfo& model);
 absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_tokens);
+
+// value: a v1::ServiceClass, as it came.
+absl::StatusOr<ServiceClass> ToServiceClass(int value, ServiceClass if_unspecified);
 
 // NOT_FOUND unless name is empty or the model's.
 absl::Status CheckModelName(std::string_view name, const ModelInfo& model);

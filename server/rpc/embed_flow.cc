@@ -46,6 +46,9 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     auto settings = ToEmbedSettings(request_->options(), core_.model->info(), core_.limits);
     if (!settings.ok()) return settings.status();
     settings_ = *std::move(settings);
+    const auto service_class = ToServiceClass(request_->service_class(), call_.default_class);
+    if (!service_class.ok()) return service_class.status();
+    work_.service_class = *service_class;
     return absl::OkStatus();
   }
 
@@ -109,6 +112,8 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
   }
 
   void Submit() {
+    work_.runtime = core_.runtime;
+    work_.flow = call_.flow;
     work_.deadline = call_.deadline;
     work_.cancel = call_.cancel;
     const auto self = shared_from_this();  // all items may be done before Submit returns

@@ -30,11 +30,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
                           public std::enable_shared_from_this<EmbedStream> {
  public:
   EmbedStream(const ServiceCore& core, grpc::CallbackServerContext* context, OpenCalls* open_calls)
-      : core_(core),
-        context_(context),
-        open_calls_(open_calls),
-        deadline_(context->raw_deadline()),
-        cancel_(std::make_shared<CancelToken>()) {}
+      : core_(core), context_(context), open_calls_(open_calls), cancel_(std::make_shared<CancelToken>()) {}
 
   void Start() {
     self_ = shared_from_this();
@@ -110,7 +106,8 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   void Handle(grpc::ByteBuffer bytes) {
     auto request = std::make_shared<Request>();
-    request->call = NewCallContext(core_, deadline_, cancel_);
+    request->call = NewCallContext(core_, *context_, cancel_);
+    request->call.default_class = ServiceClass::kBulk;
     request->recorder = std::make_unique<RequestRecorder>(core_, RpcMethod::kEmbedStream, context_);
     const size_t size = bytes.Length();
     RunWhereItFits(core_, size, [self = shared_from_this(), request, bytes = std::move(bytes)]() mutable {
@@ -180,7 +177,6 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   const ServiceCore& core_;
   grpc::CallbackServerContext* const context_;
   OpenCalls* const open_calls_;
-  const gpr_timespec deadline_;
   const std::shared_ptr<CancelToken> cancel_;
   std::shared_ptr<EmbedStream> self_;
   WriteTimer write_timer_;

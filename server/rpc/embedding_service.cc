@@ -38,7 +38,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCalls::Membe
         context_(context),
         response_(response),
         cancel_(std::make_shared<CancelToken>()),
-        call_(NewCallContext(core, context->raw_deadline(), cancel_)),
+        call_(NewCallContext(core, *context, cancel_)),
         recorder_(core, method, context) {}
 
   void Start(const ByteBuffer* request, Flow flow) {
@@ -99,7 +99,7 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
         open_calls_(open_calls),
         context_(context),
         cancel_(std::make_shared<CancelToken>()),
-        call_(NewCallContext(core, context->raw_deadline(), cancel_)),
+        call_(NewCallContext(core, *context, cancel_)),
         recorder_(core, RpcMethod::kGetAttention, context) {
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kGetAttention);
     open_calls_->Add(this);

@@ -65,6 +65,11 @@ absl::Status Decompress(const RequestLimits& limits, grpc::ByteBuffer* bytes, Re
   return absl::OkStatus();
 }
 
+// gRPC writes a peer as "ipv4:10.0.0.1:1234", "ipv6:%5B::1%5D:1234" or "unix:PATH".
+std::string WithoutPort(const std::string& peer) {
+  return peer.rfind("unix:", 0) == 0 ? peer : peer.substr(0, peer.rfind(':'));
+}
+
 absl::Status TooManyItems(int64_t limit) {
   return InvalidField("items", absl::StrCat("there are more than the limit of ", limit, " (--max-items-per-request)"));
 }
@@ -76,8 +81,11 @@ void RunWhereItFits(const ServiceCore& core, size_t request_bytes, std::function
   core.pool->Post(std::move(task));
 }
 
-CallContext NewCallContext(const ServiceCore& core, gpr_timespec deadline, std::shared_ptr<CancelToken> cancel) {
+CallContext NewCallContext(const ServiceCore& core, const grpc::CallbackServerContext& context,
+                           std::shared_ptr<CancelToken> cancel) {
+  const gpr_timespec deadline = context.raw_deadline();
   CallContext call;
+  call.flow = WithoutPort(context.peer());
   call.arrival = std::chrono::steady_clock::now();
   call.cancel = std::move(cancel);
   call.reservation = std::make_shared<Reservation>(core.budget);

@@ -26,8 +26,9 @@ inline constexpr size_t kInlineRequestBytes = 8 * 1024;
 // Runs the task here when the request is small, on the pool when it is large.
 void RunWhereItFits(const ServiceCore& core, size_t request_bytes, std::function<void()> task);
 
-// deadline: gRPC's, of the call; infinite is allowed. The default timeout applies to a call without one.
-CallContext NewCallContext(const ServiceCore& core, gpr_timespec deadline, std::shared_ptr<CancelToken> cancel);
+// Arrives now. The default timeout applies to a call without a deadline.
+CallContext NewCallContext(const ServiceCore& core, const grpc::CallbackServerContext& context,
+                           std::shared_ptr<CancelToken> cancel);
 
 // Decompresses the bytes (in place), checks the size, reserves the memory, parses. Errors name the field or the limit.
 absl::Status ParseMessage(const ServiceCore& core, grpc::ByteBuffer* bytes, Reservation* reservation,

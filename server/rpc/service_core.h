@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "server/rpc/byte_budget.h"
@@ -24,6 +25,7 @@ class WorkPool;
 
 struct ServiceCore {
   const ServedModel* model = nullptr;
+  std::shared_ptr<ModelRuntime> runtime;
   Scheduler* scheduler = nullptr;
   WorkPool* pool = nullptr;
   ByteBudget* budget = nullptr;
@@ -35,7 +37,9 @@ struct ServiceCore {
 struct CallContext {
   SteadyTime arrival;
   SteadyTime deadline = SteadyTime::max();
-  std::shared_ptr<CancelToken> cancel;       // never null
+  std::string flow;  // whom the scheduler is fair to: the caller's address without its port
+  ServiceClass default_class = ServiceClass::kInteractive;  // of a request that names none
+  std::shared_ptr<CancelToken> cancel;                      // never null
   std::shared_ptr<Reservation> reservation;  // never null; the call's memory, until its answer is on the wire
 
   // CANCELLED or DEADLINE_EXCEEDED when nobody waits for an answer any more.

@@ -1,6 +1,8 @@
 #include "server/scheduling/admission.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -18,11 +20,18 @@ constexpr double kInitialTokensPerSecond = 2000;
 // Callers that are refused together must not all come back for the few tokens that free up first.
 constexpr int64_t kMinDrainedShare = 8;
 
+// Calls take a little longer than their computation: they are written, and others write at the same time.
+constexpr double kFinishMargin = 1.05;
+
+AdmissionResult Refuse(Refusal reason, absl::Status status, std::chrono::milliseconds retry_after = {}) {
+  return {std::move(status), retry_after, reason};
+}
+
 AdmissionResult TooLarge(int64_t wanted, const char* unit, int64_t limit, const char* flag) {
-  return {absl::ResourceExhaustedError(absl::StrCat("the call has ", wanted, " ", unit, ", more than the ", limit,
-                                                    " that the queue can ever hold (", flag,
-                                                    "); it can never be accepted: send it in smaller parts")),
-          std::chrono::milliseconds(0)};
+  return Refuse(Refusal::kTooLarge,
+                absl::ResourceExhaustedError(absl::StrCat("the call has ", wanted, " ", unit, ", more than the ", limit,
+                                                          " that the queue can ever hold (", flag,
+                                                          "); it can never be accepted: send it in smaller parts")));
 }
 
 absl::Status QueueFull(int64_t queued, int64_t wanted, const char* unit, int64_t limit, const char* flag) {
@@ -30,6 +39,16 @@ absl::Status QueueFull(int64_t queued, int64_t wanted, const char* unit, int64_t
                                                    " are queued (", flag, ") and the call adds ", wanted,
                                                    "; try again later"));
 }
+
+absl::Status Shed(const char* what, SheddingStage stage, double fill) {
+  const Shedding::Band& band = Shedding::kBands[static_cast<int>(stage) - 1];
+  return absl::ResourceExhaustedError(
+      absl::StrCat("overloaded: ", what, " are refused from the time that the queue is ", band.enter,
+                   " % full until it is below ", band.leave, " %; now it is ", static_cast<int>(100 * fill),
+                   " % full (--max-queued-tokens, --max-queued-items); try again later"));
+}
+
+int64_t Milliseconds(Microseconds time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time).count(); }
 
 }  // namespace
 
@@ -40,21 +59,86 @@ Admission::Admission(const SchedulerOptions& options)
       recent_tokens_(kInitialTokensPerSecond / 1000),
       recent_seconds_(1.0 / 1000) {}
 
-AdmissionResult Admission::Check(const Call& call, const Load& load, SteadyTime now) const {
-  if (draining_) return {absl::UnavailableError("the server is shutting down"), kDrainRetryAfter};
+AdmissionResult Admission::Check(const Call& call, const Load& load, SteadyTime now) {
+  if (draining_) {
+    return Refuse(Refusal::kDraining, absl::UnavailableError("the server is shutting down"), kDrainRetryAfter);
+  }
+  shedding_.Update(FillOf(load));
+  AdmissionResult result = CheckBudgets(call, load);
+  if (result.status.ok()) result = CheckDeadline(call, load, now);
+  return result;
+}
+
+AdmissionResult Admission::CheckBudgets(const Call& call, const Load& load) const {
   if (call.items > max_items_) return TooLarge(call.items, "items", max_items_, "--max-queued-items");
   if (call.tokens > max_tokens_) return TooLarge(call.tokens, "tokens", max_tokens_, "--max-queued-tokens");
+  if (call.tokens > load.max_model_tokens) {
+    return TooLarge(call.tokens, "tokens", load.max_model_tokens, "the model's max-queued-tokens");
+  }
+  const bool all = shedding_.stage() == SheddingStage::kAll;
+  const double items_fill = static_cast<double>(load.items) / static_cast<double>(max_items_);
+  const double tokens_fill = static_cast<double>(load.tokens) / static_cast<double>(max_tokens_);
+  if (load.tokens + call.tokens > max_tokens_ || (all && tokens_fill >= items_fill)) {
+    return Refuse(Refusal::kQueueFull,
+                  QueueFull(load.tokens, call.tokens, "tokens", max_tokens_, "--max-queued-tokens"),
+                  RetryAfter(call, load));
+  }
+  if (load.items + call.items > max_items_ || all) {
+    return Refuse(Refusal::kQueueFull, QueueFull(load.items, call.items, "items", max_items_, "--max-queued-items"),
+                  RetryAfter(call, load));
+  }
+  if (load.model_tokens + call.tokens > load.max_model_tokens) {
+    return Refuse(Refusal::kQueueFull,
+                  QueueFull(load.model_tokens, call.tokens, "tokens for this model", load.max_model_tokens,
+                            "the model's max-queued-tokens"),
+                  RetryAfter(call, load));
+  }
+  if (call.service_class == ServiceClass::kBulk && shedding_.stage() >= SheddingStage::kBulk) {
+    return Refuse(Refusal::kShed, Shed("bulk calls", SheddingStage::kBulk, FillOf(load)), RetryAfter(call, load));
+  }
+  return {};
+}
+
+AdmissionResult Admission::CheckDeadline(const Call& call, const Load& load, SteadyTime now) const {
+  if (call.deadline == SteadyTime::max()) return {};
   if (call.deadline <= now) {
-    return {absl::DeadlineExceededError("the deadline was over before the call was queued"),
-            std::chrono::milliseconds(0)};
+    return Refuse(Refusal::kExpired, absl::DeadlineExceededError("the deadline was over before the call was queued"));
   }
-  if (load.tokens + call.tokens > max_tokens_) {
-    return {QueueFull(load.tokens, call.tokens, "tokens", max_tokens_, "--max-queued-tokens"), RetryAfter(call, load)};
+  // Whatever the prediction says, an idle server tries: a wrong prediction is corrected by work only.
+  if (load.ahead_us <= 0 && load.idle_workers > 0) return {};
+  const Microseconds needed = PredictFinish(call, load);
+  const Microseconds left = std::chrono::duration_cast<Microseconds>(call.deadline - now);
+  if (needed <= left && !load.delays_others) return {};
+  const auto retry_after =
+      std::clamp(std::chrono::milliseconds(Milliseconds(needed - left)), kMinRetryAfter, kMaxRetryAfter);
+  const std::string why = needed > left
+                              ? absl::StrCat("the call would take ", Milliseconds(needed),
+                                             " ms, queue included, and its deadline is in ", Milliseconds(left), " ms")
+                              : std::string("calls that were accepted would miss their deadlines for this one");
+  return Refuse(Refusal::kDeadline,
+                absl::ResourceExhaustedError(absl::StrCat("overloaded: ", why, "; try again later")), retry_after);
+}
+
+Microseconds Admission::PredictFinish(const Call& call, const Load& load) const {
+  // A running batch is half done, on average.
+  const double before_us = (load.ahead_us + load.running_us / 2) / num_workers_;
+  const double own_us =
+      std::max(call.longest_us, call.cost_us / static_cast<double>(std::clamp<int64_t>(call.items, 1, num_workers_)));
+  return Microseconds(static_cast<int64_t>(kFinishMargin * (before_us + own_us)));
+}
+
+AdmissionResult Admission::CheckStream(const Load& load) {
+  if (draining_) {
+    return Refuse(Refusal::kDraining, absl::UnavailableError("the server is shutting down"), kDrainRetryAfter);
   }
-  if (load.items + call.items > max_items_) {
-    return {QueueFull(load.items, call.items, "items", max_items_, "--max-queued-items"), RetryAfter(call, load)};
-  }
-  return {absl::OkStatus(), std::chrono::milliseconds(0)};
+  shedding_.Update(FillOf(load));
+  if (shedding_.stage() < SheddingStage::kStreams) return {};
+  return Refuse(Refusal::kShed, Shed("new streams", SheddingStage::kStreams, FillOf(load)), RetryAfter({}, load));
+}
+
+double Admission::FillOf(const Load& load) const {
+  return std::max(static_cast<double>(load.items) / static_cast<double>(max_items_),
+                  static_cast<double>(load.tokens) / static_cast<double>(max_tokens_));
 }
 
 void Admission::RecordBatch(int64_t tokens, Microseconds compute) {
@@ -68,7 +152,8 @@ void Admission::RecordBatch(int64_t tokens, Microseconds compute) {
 double Admission::tokens_per_second() const { return num_workers_ * recent_tokens_ / recent_seconds_; }
 
 std::chrono::milliseconds Admission::RetryAfter(const Call& call, const Load& load) const {
-  const int64_t excess_tokens = load.tokens + call.tokens - max_tokens_;
+  const int64_t excess_tokens =
+      std::max(load.tokens + call.tokens - max_tokens_, load.model_tokens + call.tokens - load.max_model_tokens);
   const int64_t excess_items = load.items + call.items - max_items_;
   const int64_t tokens_per_item = load.items > 0 ? load.tokens / load.items : 0;
   const int64_t to_drain =

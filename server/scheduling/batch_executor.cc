@@ -1,5 +1,6 @@
 #include "server/scheduling/batch_executor.h"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <new>
@@ -27,29 +28,29 @@ absl::Status DroppedStatus(absl::StatusCode reason, DropStage stage) {
 // Reports the drops of one batch with one call per reason.
 class DropCounter {
  public:
-  explicit DropCounter(DropStage stage) : stage_(stage) {}
+  explicit DropCounter(DropStage stage)
+      : reports_{DropReport{absl::StatusCode::kCancelled, stage},
+                 DropReport{absl::StatusCode::kDeadlineExceeded, stage},
+                 DropReport{absl::StatusCode::kUnavailable, stage}} {}
 
-  void Add(absl::StatusCode reason, int32_t tokens) {
-    for (size_t i = 0; i < kReasons.size(); ++i) {
-      if (kReasons[i] != reason) continue;
-      ++items_[i];
-      tokens_[i] += tokens;
+  void Add(absl::StatusCode reason, int32_t tokens, double saved_us) {
+    for (DropReport& report : reports_) {
+      if (report.reason != reason) continue;
+      ++report.items;
+      report.tokens += tokens;
+      report.saved_us += saved_us;
     }
   }
 
   void Report(SchedulerObserver* observer) const {
     if (observer == nullptr) return;
-    for (size_t i = 0; i < kReasons.size(); ++i) {
-      if (items_[i] > 0) observer->OnDropped(kReasons[i], stage_, items_[i], tokens_[i]);
+    for (const DropReport& report : reports_) {
+      if (report.items > 0) observer->OnDropped(report);
     }
   }
 
  private:
-  static constexpr std::array kReasons = {absl::StatusCode::kCancelled, absl::StatusCode::kDeadlineExceeded,
-                                          absl::StatusCode::kUnavailable};
-  DropStage stage_;
-  std::array<int32_t, kReasons.size()> items_{};
-  std::array<int32_t, kReasons.size()> tokens_{};
+  std::array<DropReport, 3> reports_;
 };
 
 }  // namespace
@@ -57,7 +58,9 @@ class DropCounter {
 void CompleteDropped(std::vector<DroppedItem>* dropped, SteadyTime now, SchedulerObserver* observer) {
   // Counted first: whoever learns of its item from `done` finds it counted.
   DropCounter counter(DropStage::kQueue);
-  for (const DroppedItem& drop : *dropped) counter.Add(drop.reason, drop.queued.item.sequence.num_tokens());
+  for (const DroppedItem& drop : *dropped) {
+    counter.Add(drop.reason, drop.queued.item.sequence.num_tokens(), drop.queued.predicted_us);
+  }
   counter.Report(observer);
   for (DroppedItem& drop : *dropped) {
     WorkResult result;
@@ -68,24 +71,31 @@ void CompleteDropped(std::vector<DroppedItem>* dropped, SteadyTime now, Schedule
   dropped->clear();
 }
 
-BatchExecutor::BatchExecutor(std::unique_ptr<BatchRunner::Session> session, const SchedulerClock& clock,
-                             SchedulerObserver* observer)
-    : session_(std::move(session)), clock_(clock), observer_(observer) {}
-
 Microseconds BatchExecutor::Run(MicroBatch* batch, Team* team) {
   Prepare(batch);
   start_ = clock_();
   RunSession(batch, team);
   compute_ = Between(start_, clock_());
   if (observer_ != nullptr) {
-    observer_->OnBatch(static_cast<int32_t>(batch->items.size()), batch->tokens, compute_);
-    DropCounter counter(DropStage::kCompute);
-    for (size_t i = 0; i < results_.size(); ++i) {
-      if (results_[i].abandoned) counter.Add(stale_[i], batch->items[i].item.sequence.num_tokens());
-    }
-    counter.Report(observer_);
+    const bool shared = team != nullptr && team->size() > 1;
+    Report(*batch, shared ? 0 : batch->predicted_us);
   }
   return compute_;
+}
+
+void BatchExecutor::Report(const MicroBatch& batch, double predicted_us) const {
+  observer_->OnBatch({.items = static_cast<int32_t>(batch.items.size()),
+                      .tokens = batch.tokens,
+                      .compute = compute_,
+                      .predicted_us = predicted_us});
+  DropCounter counter(DropStage::kCompute);
+  for (size_t i = 0; i < results_.size(); ++i) {
+    if (!results_[i].abandoned) continue;
+    const QueuedItem& queued = batch.items[i];
+    const double left = 1.0 - static_cast<double>(layers_[i]) / std::max(1, batch.runtime->num_layers());
+    counter.Add(stale_[i], queued.item.sequence.num_tokens(), std::max(0.0, left) * queued.predicted_us);
+  }
+  counter.Report(observer_);
 }
 
 void BatchExecutor::Prepare(MicroBatch* batch) {
@@ -94,6 +104,7 @@ void BatchExecutor::Prepare(MicroBatch* batch) {
   results_.clear();
   results_.resize(count);
   stale_.assign(count, absl::StatusCode::kOk);
+  layers_.assign(count, 0);
   batch_status_ = absl::OkStatus();
   for (size_t i = 0; i < count; ++i) {
     const WorkItem& item = batch->items[i].item;
@@ -110,7 +121,7 @@ void BatchExecutor::RunSession(MicroBatch* batch, Team* team) {
   // The engine throws nothing of its own, but it allocates results, and one batch out of memory must not end the
   // process.
   try {
-    session_->Run(tasks_, abandoned, team);
+    batch->runtime->SessionOf(worker_).Run(tasks_, abandoned, team);
   } catch (const std::bad_alloc&) {
     batch_status_ = absl::ResourceExhaustedError("out of memory while computing the batch");
   } catch (const std::exception& error) {
@@ -120,6 +131,7 @@ void BatchExecutor::RunSession(MicroBatch* batch, Team* team) {
 
 bool BatchExecutor::IsAbandoned(const MicroBatch& batch, size_t index) {
   if (stale_[index] != absl::StatusCode::kOk) return true;
+  ++layers_[index];
   const QueuedItem& queued = batch.items[index];
   const SteadyTime now = queued.deadline == SteadyTime::max() ? SteadyTime::min() : clock_();
   stale_[index] = StaleReason(queued.cancel.get(), queued.deadline, now);

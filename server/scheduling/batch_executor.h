@@ -18,9 +18,9 @@ void CompleteDropped(std::vector<DroppedItem>* dropped, SteadyTime now, Schedule
 
 class BatchExecutor {
  public:
-  // observer may be null; both references outlive the executor.
-  BatchExecutor(std::unique_ptr<BatchRunner::Session> session, const SchedulerClock& clock,
-                SchedulerObserver* observer);
+  // worker: whose sessions it uses. observer may be null; both references outlive the executor.
+  BatchExecutor(int worker, const SchedulerClock& clock, SchedulerObserver* observer)
+      : worker_(worker), clock_(clock), observer_(observer) {}
 
   // Runs batch.items; returns the time that took. Results wait in the executor for Complete.
   // team may be null.
@@ -30,11 +30,12 @@ class BatchExecutor {
 
  private:
   void Prepare(MicroBatch* batch);
+  void Report(const MicroBatch& batch, double predicted_us) const;
   bool IsAbandoned(const MicroBatch& batch, size_t index);
   void RunSession(MicroBatch* batch, Team* team);
   absl::Status ItemStatus(size_t index) const;
 
-  std::unique_ptr<BatchRunner::Session> session_;
+  const int worker_;
   const SchedulerClock& clock_;
   SchedulerObserver* observer_;
   SteadyTime start_;
@@ -44,6 +45,7 @@ class BatchExecutor {
   std::vector<SequenceTask> tasks_;
   std::vector<SequenceResult> results_;
   std::vector<absl::StatusCode> stale_;
+  std::vector<int32_t> layers_;  // that were computed: how often it was asked whether the item is still wanted
 };
 
 }  // namespace attendant

@@ -27,9 +27,10 @@ constexpr Microseconds kSweepInterval{10'000};
 
 class Scheduler::Impl {
  public:
-  Impl(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer);
+  Impl(const SchedulerOptions& options, SchedulerObserver* observer);
 
   AdmissionResult Submit(WorkCall call);
+  AdmissionResult CheckStream();
   void Drain();
   bool WaitIdle(SteadyTime until);
   void Shutdown();
@@ -38,7 +39,9 @@ class Scheduler::Impl {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
-  void WorkerMain(BatchRunner* runner, WorkerTeam* team);
+  void WorkerMain(int worker, WorkerTeam* team);
+  // What the queue has to say about a call, under the lock.
+  Admission::Load LoadFor(const WorkCall& call, const WorkQueue::Cost& cost, SteadyTime now) const;
   // Returns with a batch (its dropped items count) or, on shutdown, with false. The worker's team is open from here
   // until the batch has run: workers that are or become idle join it.
   bool NextBatch(MicroBatch* batch, WorkerTeam* team);
@@ -63,6 +66,8 @@ class Scheduler::Impl {
   WorkQueue queue_;
   int idle_workers_ = 0;
   int64_t running_items_ = 0;  // taken from the queue, `done` not yet returned
+  double running_us_ = 0;      // predicted for the batches that are being computed
+  int64_t batches_ = 0;
   bool stopping_ = false;
   std::atomic<bool> work_waits_{false};  // written under the lock, read by helpers without it
   std::vector<std::unique_ptr<WorkerTeam>> teams_;
@@ -72,19 +77,21 @@ class Scheduler::Impl {
   std::vector<std::thread> workers_;  // last: they use all of the above
 };
 
-Scheduler::Impl::Impl(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer)
+Scheduler::Impl::Impl(const SchedulerOptions& options, SchedulerObserver* observer)
     : options_(options), observer_(observer), admission_(options), queue_(options) {
   const int count = std::max(1, options.num_workers);
   for (int i = 0; i < count; ++i) teams_.push_back(std::make_unique<WorkerTeam>());
   for (int i = 0; i < count; ++i) {
     WorkerTeam* team = teams_[static_cast<size_t>(i)].get();
-    workers_.emplace_back([this, runner, team] { WorkerMain(runner, team); });
+    workers_.emplace_back([this, i, team] { WorkerMain(i, team); });
     pthread_setname_np(workers_.back().native_handle(), ("worker-" + std::to_string(i % 10000)).c_str());
   }
 }
 
 AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
-  Admission::Call summary{.items = static_cast<int64_t>(call.items.size()), .deadline = call.deadline};
+  if (call.items.empty()) return {};
+  Admission::Call summary{
+      .items = static_cast<int64_t>(call.items.size()), .deadline = call.deadline, .service_class = call.service_class};
   for (const WorkItem& item : call.items) summary.tokens += item.sequence.num_tokens();
   std::vector<DroppedItem> dropped;
   AdmissionResult result;
@@ -92,17 +99,21 @@ AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
   const SteadyTime now = options_.clock();
   {
     Lock lock(mutex_);
-    result = admission_.Check(summary, {queue_.items(), queue_.tokens()}, now);
+    const WorkQueue::Cost cost = WorkQueue::CostOf(call);
+    summary.cost_us = cost.total_us;
+    summary.longest_us = cost.longest_us;
+    result = admission_.Check(summary, LoadFor(call, cost, now), now);
     const bool momentary = absl::IsResourceExhausted(result.status) && result.retry_after.count() > 0;
     if (momentary && now >= next_sweep_) {
       next_sweep_ = now + kSweepInterval;
       SweepStale(now, &dropped);
-      result = admission_.Check(summary, {queue_.items(), queue_.tokens()}, now);
+      result = admission_.Check(summary, LoadFor(call, cost, now), now);
     }
     if (result.status.ok()) {
+      const ModelRuntime& runtime = *call.runtime;  // the queue keeps it alive from here on
       queue_.Push(std::move(call), now);
       NoteQueueChange();
-      to_wake = std::min<int64_t>(queue_.UsefulWorkers(), idle_workers_);
+      to_wake = std::min<int64_t>(queue_.UsefulWorkers(runtime), idle_workers_);
     }
   }
   // Not under the lock, which a woken worker needs at once.
@@ -112,6 +123,29 @@ AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
     CompleteDropped(&dropped, now, observer_);
     FinishItems(count);
   }
+  if (observer_ != nullptr && !result.status.ok()) observer_->OnRefused(result.reason, summary.service_class);
+  return result;
+}
+
+Admission::Load Scheduler::Impl::LoadFor(const WorkCall& call, const WorkQueue::Cost& cost, SteadyTime now) const {
+  const ClassQueue::Forecast forecast = queue_.Predict(call, cost, now);
+  return {.items = queue_.items(),
+          .tokens = queue_.tokens(),
+          .model_tokens = queue_.TokensOf(call.runtime.get()),
+          .max_model_tokens = call.runtime->quota().max_queued_tokens,
+          .ahead_us = forecast.ahead_us,
+          .delays_others = forecast.delays_others,
+          .running_us = running_us_,
+          .idle_workers = idle_workers_};
+}
+
+AdmissionResult Scheduler::Impl::CheckStream() {
+  AdmissionResult result;
+  {
+    Lock lock(mutex_);
+    result = admission_.CheckStream({.items = queue_.items(), .tokens = queue_.tokens()});
+  }
+  if (observer_ != nullptr && !result.status.ok()) observer_->OnRefused(result.reason, ServiceClass::kBulk);
   return result;
 }
 
@@ -121,8 +155,8 @@ void Scheduler::Impl::SweepStale(SteadyTime now, std::vector<DroppedItem>* dropp
   running_items_ += static_cast<int64_t>(dropped->size());
 }
 
-void Scheduler::Impl::WorkerMain(BatchRunner* runner, WorkerTeam* team) {
-  BatchExecutor executor(runner->NewSession(), options_.clock, observer_);
+void Scheduler::Impl::WorkerMain(int worker, WorkerTeam* team) {
+  BatchExecutor executor(worker, options_.clock, observer_);
   MicroBatch batch;
   while (NextBatch(&batch, team)) {
     const size_t count = batch.items.size() + batch.dropped.size();
@@ -133,6 +167,13 @@ void Scheduler::Impl::WorkerMain(BatchRunner* runner, WorkerTeam* team) {
         Lock lock(mutex_);
         team->Close();
         admission_.RecordBatch(batch.tokens, compute);
+        // The prediction is for one worker.
+        if (!team->was_shared()) {
+          batch.runtime->correction().Record(batch.cost_us, compute);
+        }
+        running_us_ = std::max(0.0, running_us_ - batch.predicted_us);
+        ++batches_;
+        admission_.NoteLoad({.items = queue_.items(), .tokens = queue_.tokens()});
       }
       executor.Complete(&batch);
     }
@@ -152,6 +193,7 @@ bool Scheduler::Impl::NextBatch(MicroBatch* batch, WorkerTeam* team) {
     queue_.TakeBatch(options_.clock(), idle_workers_, batch);
     NoteQueueChange();
     running_items_ += static_cast<int64_t>(batch->items.size() + batch->dropped.size());
+    running_us_ += batch->predicted_us;
     --idle_workers_;
     work_left = !queue_.empty() && idle_workers_ > 0;
     if (!batch->items.empty()) {
@@ -234,18 +276,23 @@ void Scheduler::Impl::StopWorkers() {
 
 SchedulerStats Scheduler::Impl::stats() const {
   Lock lock(mutex_);
-  return {.queued_items = queue_.items(),
-          .queued_tokens = queue_.tokens(),
-          .running_items = running_items_,
-          .idle_workers = idle_workers_};
+  SchedulerStats stats{.running_items = running_items_,
+                       .idle_workers = idle_workers_,
+                       .shedding = admission_.stage(),
+                       .batches = batches_};
+  for (const ServiceClass each : {ServiceClass::kInteractive, ServiceClass::kBulk}) {
+    stats.classes[static_cast<size_t>(each)] = {queue_.of(each).items(), queue_.of(each).tokens()};
+  }
+  return stats;
 }
 
-Scheduler::Scheduler(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer)
-    : impl_(std::make_unique<Impl>(options, runner, observer)) {}
+Scheduler::Scheduler(const SchedulerOptions& options, SchedulerObserver* observer)
+    : impl_(std::make_unique<Impl>(options, observer)) {}
 
 Scheduler::~Scheduler() { Shutdown(); }
 
 AdmissionResult Scheduler::Submit(WorkCall call) { return impl_->Submit(std::move(call)); }
+AdmissionResult Scheduler::CheckStream() { return impl_->CheckStream(); }
 void Scheduler::Drain() { impl_->Drain(); }
 bool Scheduler::WaitIdle(SteadyTime until) { return impl_->WaitIdle(until); }
 void Scheduler::Shutdown() { impl_->Shutdown(); }

@@ -7,70 +7,16 @@
 #ifndef ATTENDANT_SERVER_SCHEDULING_SCHEDULER_H_
 #define ATTENDANT_SERVER_SCHEDULING_SCHEDULER_H_
 
-#include <atomic>
+#include <array>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "engine/sequence.h"
-#include "server/scheduling/batch_runner.h"
+#include "server/scheduling/model_runtime.h"
+#include "server/scheduling/scheduler_types.h"
 
 namespace attendant {
-
-using SteadyTime = std::chrono::steady_clock::time_point;
-using Microseconds = std::chrono::microseconds;
-using SchedulerClock = std::function<SteadyTime()>;
-
-// Set once by the transport when the caller has gone; read by queue and workers.
-class CancelToken {
- public:
-  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<bool> cancelled_{false};
-};
-
-struct WorkCost {
-  Microseconds queue{0};
-  Microseconds compute{0};
-  int32_t batch_items = 0;
-  int32_t batch_tokens = 0;
-};
-
-// status: OK, CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (shut down before it ran), or the engine's own for this item.
-struct WorkResult {
-  absl::Status status;
-  SequenceResult output;
-  WorkCost cost;
-};
-
-struct WorkItem {
-  TokenSequence sequence;
-  std::optional<EmbedSpec> embed;
-  std::optional<AttentionSpec> attention;
-  std::function<void(WorkResult)> done;
-};
-
-// Items that were asked for together; admitted together or not at all.
-struct WorkCall {
-  std::vector<WorkItem> items;
-  SteadyTime deadline = SteadyTime::max();
-  std::shared_ptr<const CancelToken> cancel;  // may be null
-};
-
-// The answer to Submit. When refused, no `done` of the call was or will be called.
-struct AdmissionResult {
-  absl::Status status;  // OK, RESOURCE_EXHAUSTED (names limit and flag), UNAVAILABLE (draining),
-                        // DEADLINE_EXCEEDED (already over)
-  // With RESOURCE_EXHAUSTED and UNAVAILABLE. 0: the call can never be admitted, trying again does not help.
-  std::chrono::milliseconds retry_after{0};
-};
 
 struct SchedulerOptions {
   int num_workers = 1;
@@ -78,42 +24,76 @@ struct SchedulerOptions {
   int32_t max_batch_items = 256;
   int64_t max_queued_tokens = 262'144;  // --max-queued-tokens
   int64_t max_queued_items = 16'384;    // --max-queued-items
-  // Queued work is cut into a batch for each idle worker as long as every batch has this many tokens (cost_model.h).
-  int32_t min_share_tokens = 32;
-  Microseconds max_batch_delay{0};  // wait for company when a batch is not full; 0: never
+  Microseconds max_batch_delay{0};      // wait for company when a batch is not full; 0: never
   // A call without a deadline is ordered as if it were due this long after its arrival, one with a later deadline, too:
   // nobody is overtaken for longer than this.
   Microseconds patience{5'000'000};
+  // Of the compute time, what bulk work gets at least while interactive work leaves it less: --bulk-share-percent.
+  double bulk_share = 0.1;
   SchedulerClock clock = &std::chrono::steady_clock::now;  // another one in tests
+};
+
+// How far the server is from accepting everything, by how full the queue is. A stage includes those before it.
+enum class SheddingStage {
+  kNone,
+  kBulk,     // bulk calls are refused
+  kStreams,  // new streams, too
+  kAll,      // everything
 };
 
 // A consistent snapshot for metrics and logs.
 struct SchedulerStats {
-  int64_t queued_items = 0;
-  int64_t queued_tokens = 0;
+  struct Class {
+    int64_t queued_items = 0;
+    int64_t queued_tokens = 0;
+  };
+  std::array<Class, kNumServiceClasses> classes;  // by ServiceClass
   int64_t running_items = 0;
   int idle_workers = 0;
+  SheddingStage shedding = SheddingStage::kNone;
+  int64_t batches = 0;  // finished since the start
+
+  int64_t queued_items() const { return classes[0].queued_items + classes[1].queued_items; }
+  int64_t queued_tokens() const { return classes[0].queued_tokens + classes[1].queued_tokens; }
 };
 
 // Where an item was when it turned out that nobody wants it any more.
 enum class DropStage { kQueue, kCompute };
 
-// Called by workers; implementations must be thread-safe and quick. Metrics hang here.
+struct BatchReport {
+  int32_t items = 0;
+  int32_t tokens = 0;
+  Microseconds compute{0};
+  double predicted_us = 0;  // of that time, beforehand; 0 when workers shared the batch: it is for one
+};
+
+struct DropReport {
+  absl::StatusCode reason;  // CANCELLED, DEADLINE_EXCEEDED or UNAVAILABLE (shut down)
+  DropStage stage;
+  int32_t items = 0;
+  int32_t tokens = 0;
+  double saved_us = 0;  // predicted time of computing that did not happen
+};
+
+// Called by workers and submitters; implementations must be thread-safe and quick. Metrics hang here.
 class SchedulerObserver {
  public:
   virtual ~SchedulerObserver() = default;
-  virtual void OnBatch(int32_t items, int32_t tokens, Microseconds compute) {}
-  // reason: CANCELLED, DEADLINE_EXCEEDED or UNAVAILABLE (shut down).
-  virtual void OnDropped(absl::StatusCode reason, DropStage stage, int32_t items, int32_t tokens) {}
+  virtual void OnBatch(const BatchReport& batch) {}
+  virtual void OnDropped(const DropReport& drop) {}
+  virtual void OnRefused(Refusal reason, ServiceClass service_class) {}
 };
 
 class Scheduler {
  public:
-  // runner and observer (may be null) must outlive the scheduler.
-  Scheduler(const SchedulerOptions& options, BatchRunner* runner, SchedulerObserver* observer);
+  // observer (may be null) must outlive the scheduler. Every runtime that a call brings has at least num_workers
+  // sessions.
+  Scheduler(const SchedulerOptions& options, SchedulerObserver* observer);
   ~Scheduler();  // Shutdown
 
   AdmissionResult Submit(WorkCall call);
+  // May a stream of calls begin now? RESOURCE_EXHAUSTED from stage kStreams on, UNAVAILABLE when draining.
+  AdmissionResult CheckStream();
 
   // From now on Submit answers UNAVAILABLE; admitted work goes on.
   void Drain();

@@ -1,27 +1,28 @@
-// The order of work and the forming of micro-batches.
+// The order of work and the forming of micro-batches, over the queues of the two classes (class_queue.h).
 //
-// Calls are served earliest deadline first, equal ones first come first served. A call's place is the earlier of its
-// deadline and its arrival + patience (a call without a deadline: arrival + patience). So nobody starves: once a call
-// has waited for `patience`, whatever arrives later has a later place, and only what is ahead already remains ahead,
-// which the queue's budget bounds. A call waits at most patience + max_queued_tokens / (tokens per second).
+// Interactive work goes first; but while bulk work waits, it is owed its share of the compute time (bulk_share), and
+// gets a batch as soon as a whole one is owed. So an interactive call waits for one micro-batch of bulk work at most,
+// but for the share; and bulk work waits, once its patience is over and nothing that comes later overtakes it, at most
+//   cost of the bulk work ahead / (workers x bulk_share) + two micro-batches,
+// where admission keeps the work ahead below half of the queue's budget. Without interactive work bulk has all of it.
 //
-// A micro-batch takes items strictly in that order (never skipping one that does not fit, which would starve long
-// ones): up to max_batch_tokens and max_batch_items, or, when the queue holds less than enough for all idle workers, an
-// even share of it, cut at the item border nearest to the share. A single item above max_batch_tokens runs alone. What
-// was cancelled or has expired is dropped when it is reached.
+// A micro-batch is of one class and one model. It takes items strictly in order (never skipping one that does not fit,
+// which would starve long ones): up to max_batch_tokens and max_batch_items, or, when the class holds less than enough
+// for all idle workers, an even share of it, cut at the item border nearest to the share. A single item above
+// max_batch_tokens runs alone. What was cancelled or has expired is dropped when it is reached.
 //
 // It is policy only: no lock, no clock, no callbacks; the caller passes time in.
 // Thread-safety: none; the Scheduler calls it under its lock.
 #ifndef ATTENDANT_SERVER_SCHEDULING_WORK_QUEUE_H_
 #define ATTENDANT_SERVER_SCHEDULING_WORK_QUEUE_H_
 
+#include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/scheduling/class_queue.h"
 #include "server/scheduling/scheduler.h"
 
 namespace attendant {
@@ -32,6 +33,7 @@ struct QueuedItem {
   SteadyTime arrival;
   SteadyTime deadline;
   std::shared_ptr<const CancelToken> cancel;
+  double predicted_us = 0;
 };
 
 struct DroppedItem {
@@ -43,7 +45,10 @@ struct DroppedItem {
 struct MicroBatch {
   std::vector<QueuedItem> items;
   std::vector<DroppedItem> dropped;
+  std::shared_ptr<ModelRuntime> runtime;  // of all items
   int32_t tokens = 0;
+  double cost_us = 0;       // by the model alone
+  double predicted_us = 0;  // with the correction of the moment
 
   void Clear();
 };
@@ -61,46 +66,56 @@ class WorkQueue {
   // Precondition: admitted.
   void Push(WorkCall call, SteadyTime now);
 
-  // Fills an empty batch. idle_workers counts the caller, too. Nothing in the batch only if nothing live was queued or
-  // kMaxDropsPerTake was reached.
+  // Fills an empty batch. idle_workers counts the caller, too. Nothing in the batch only if nothing live was queued in
+  // the class whose turn it was, or kMaxDropsPerTake was reached.
   void TakeBatch(SteadyTime now, int idle_workers, MicroBatch* batch);
   // Takes out everything that nobody waits for any more, wherever it is.
   void DropStale(SteadyTime now, std::vector<DroppedItem>* dropped);
   void TakeAll(std::vector<QueuedItem>* all);
 
+  // Predicted time of a call's items on one worker, all and the longest of them.
+  struct Cost {
+    double total_us = 0;
+    double longest_us = 0;
+  };
+  static Cost CostOf(const WorkCall& call);
+  // What would be served before the call, if it came now.
+  ClassQueue::Forecast Predict(const WorkCall& call, const Cost& cost, SteadyTime now) const;
+
   // When the next batch may be taken: at once (SteadyTime::min()) unless max_batch_delay asks for company.
   // Precondition: not empty.
   SteadyTime ReadyTime() const;
-  // How many workers could take a share of what is queued.
-  int64_t UsefulWorkers() const;
+  // How many workers could take a share of what is queued, when calls are like this one.
+  int64_t UsefulWorkers(const ModelRuntime& runtime) const;
 
-  bool empty() const { return calls_.empty(); }
-  int64_t items() const { return items_; }
-  int64_t tokens() const { return tokens_; }
+  bool empty() const { return items() == 0; }
+  int64_t items() const { return classes_[0].items() + classes_[1].items(); }
+  int64_t tokens() const { return classes_[0].tokens() + classes_[1].tokens(); }
+  const ClassQueue& of(ServiceClass service_class) const { return classes_[static_cast<size_t>(service_class)]; }
+  // Of one model, in both classes.
+  int64_t TokensOf(const ModelRuntime* runtime) const;
 
  private:
-  struct Call {
-    WorkCall work;
-    SteadyTime arrival;
-    size_t next = 0;  // items before it have left the queue
-  };
-  using Place = std::pair<SteadyTime, uint64_t>;  // then order of arrival
-  using Calls = std::map<Place, Call>;
-
+  ClassQueue& Of(ServiceClass service_class) { return classes_[static_cast<size_t>(service_class)]; }
+  ServiceClass NextClass();
+  void NoteServed(ServiceClass service_class, double cost_us);
   bool Fits(const MicroBatch& batch, int64_t item_tokens, int64_t share) const;
-  QueuedItem TakeNext(Call& call);
+  int64_t ShareOf(const ClassQueue& queue, int idle_workers) const;
+  QueuedItem TakeNext(ClassQueue* queue, ClassQueue::Call* call, ClassQueue::Fate fate);
   // Moves what is left of a call into dropped.
-  Calls::iterator DropCall(Calls::iterator call, absl::StatusCode reason, std::vector<DroppedItem>* dropped);
+  void DropCall(ClassQueue* queue, ClassQueue::Call* call, absl::StatusCode reason, std::vector<DroppedItem>* dropped);
+  SteadyTime PlaceOf(const WorkCall& call, SteadyTime now) const;
 
+  int num_workers_;
   int32_t max_batch_tokens_;
   int32_t max_batch_items_;
-  int32_t min_share_tokens_;
   Microseconds max_batch_delay_;
   Microseconds patience_;
-  Calls calls_;
+  double bulk_share_;
+  std::array<ClassQueue, kNumServiceClasses> classes_;
+  std::map<const ModelRuntime*, int64_t> model_tokens_;  // of models with work
   uint64_t next_order_ = 0;
-  int64_t items_ = 0;
-  int64_t tokens_ = 0;
+  double owed_to_bulk_us_ = 0;
   SteadyTime waiting_since_;  // when the queue was last empty
 };
 

@@ -34,6 +34,7 @@ std::optional<int> WorkerTeam::Join() {
   for (int member = 1; member < kMaxTeamMembers; ++member) {
     if ((members_.load(std::memory_order_relaxed) & (1u << member)) != 0) continue;
     members_.fetch_or(1u << member, std::memory_order_relaxed);
+    shared_ = true;
     return member;
   }
   return std::nullopt;

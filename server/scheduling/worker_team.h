@@ -21,8 +21,13 @@ namespace attendant {
 
 class WorkerTeam final : public Team {
  public:
-  void Open() { open_.store(true, std::memory_order_relaxed); }
+  void Open() {
+    shared_ = false;
+    open_.store(true, std::memory_order_relaxed);
+  }
   void Close() { open_.store(false, std::memory_order_relaxed); }
+  // Did anyone join since it was opened? Under the lock, as Join.
+  bool was_shared() const { return shared_; }
   bool is_open() const { return open_.load(std::memory_order_relaxed); }
 
   // A member number that is free, or nothing when the team is closed or full.
@@ -48,6 +53,7 @@ class WorkerTeam final : public Team {
   std::atomic<const Body*> body_{nullptr};
   std::atomic<int> parts_done_{0};
   std::atomic<bool> open_{false};
+  bool shared_ = false;               // under the scheduler's lock
   std::atomic<uint32_t> members_{1};  // bit per member number; 0 is the leader's
 };
 

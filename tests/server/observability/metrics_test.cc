@@ -42,8 +42,10 @@ std::string Value(const Metrics& metrics, const std::string& series) {
 void Exercise(Metrics* metrics) {
   metrics->SetModel(Model());
   metrics->SetWorkers(2);
-  metrics->SetSchedulerStats(
-      [] { return SchedulerStats{.queued_items = 3, .queued_tokens = 50, .running_items = 4, .idle_workers = 1}; });
+  metrics->SetSchedulerStats([] {
+    return SchedulerStats{
+        .classes = {{{3, 50}, {7, 90}}}, .running_items = 4, .idle_workers = 1, .shedding = SheddingStage::kBulk};
+  });
   metrics->RequestStarted(RpcMethod::kEmbed);
   metrics->RequestFinished({.method = RpcMethod::kEmbed,
                             .code = absl::StatusCode::kOk,
@@ -52,9 +54,10 @@ void Exercise(Metrics* metrics) {
                             .queue = milliseconds(2),
                             .compute = milliseconds(6)});
   metrics->ItemsFinished(RpcMethod::kEmbed, absl::StatusCode::kOk, 5);
-  metrics->OnBatch(5, 120, milliseconds(250));
-  metrics->OnDropped(absl::StatusCode::kCancelled, DropStage::kQueue, 2, 30);
-  metrics->OnDropped(absl::StatusCode::kDeadlineExceeded, DropStage::kCompute, 1, 10);
+  metrics->OnBatch({.items = 5, .tokens = 120, .compute = milliseconds(250), .predicted_us = 200'000});
+  metrics->OnDropped({absl::StatusCode::kCancelled, DropStage::kQueue, 2, 30, 3e6});
+  metrics->OnDropped({absl::StatusCode::kDeadlineExceeded, DropStage::kCompute, 1, 10, 5e5});
+  metrics->OnRefused(Refusal::kDeadline, ServiceClass::kBulk);
 }
 
 TEST(Metrics, OneRequestLeavesItsBiography) {
@@ -105,14 +108,15 @@ TEST(Metrics, InFlightAndStreamsGoUpAndDown) {
 
 TEST(Metrics, SchedulerIsAskedAtEveryScrapeUntilItIsGone) {
   Metrics metrics("1");
-  EXPECT_EQ(Value(metrics, "attendant_queue_items"), "");
+  EXPECT_EQ(Value(metrics, R"(attendant_queue_items{class="interactive"})"), "");
   int64_t queued = 7;
-  metrics.SetSchedulerStats([&] { return SchedulerStats{.queued_items = queued, .queued_tokens = queued * 10}; });
-  EXPECT_EQ(Value(metrics, "attendant_queue_items"), "7");
+  metrics.SetSchedulerStats([&] { return SchedulerStats{.classes = {{{queued, queued * 10}, {}}}}; });
+  EXPECT_EQ(Value(metrics, R"(attendant_queue_items{class="interactive"})"), "7");
+  EXPECT_EQ(Value(metrics, R"(attendant_queue_items{class="bulk"})"), "0");
   queued = 8;
-  EXPECT_EQ(Value(metrics, "attendant_queue_tokens"), "80");
+  EXPECT_EQ(Value(metrics, R"(attendant_queue_tokens{class="interactive"})"), "80");
   metrics.SetSchedulerStats(nullptr);
-  EXPECT_EQ(Value(metrics, "attendant_queue_items"), "");
+  EXPECT_EQ(Value(metrics, R"(attendant_queue_items{class="interactive"})"), "");
 }
 
 TEST(Metrics, LabelsComeFromFixedSets) {

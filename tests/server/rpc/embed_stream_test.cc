@@ -143,11 +143,11 @@ TEST_F(EmbedStreamTest, BytesThatDoNotParseAreAnsweredUnderTheirId) {
 TEST_F(EmbedStreamTest, ReadsAheadOnlyAsFarAsItsLimit) {
   config().limits.max_in_flight_per_stream = 3;
   config().scheduler.max_batch_items = 1;
-  config().scheduler.max_queued_items = 3;
+  config().scheduler.max_queued_items = 5;
   config().limits.max_items_per_request = 1;
   Open();
   gate().Close();
-  // Were they read ahead, the fifth would find the queue full and be refused.
+  // Were they read ahead, one would find the queue more than half full and be refused: a stream is bulk.
   std::thread writer([this] {
     for (int i = 0; i < 50; ++i) Send(std::to_string(i), Texts({"w1"}));
     stream_->WritesDone();

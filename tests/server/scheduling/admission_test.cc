@@ -24,7 +24,7 @@ SchedulerOptions SmallQueue() {
 std::string Message(const AdmissionResult& result) { return std::string(result.status.message()); }
 
 TEST(Admission, FillsTheQueueToTheLastTokenAndItem) {
-  const Admission admission(SmallQueue());
+  Admission admission(SmallQueue());
   EXPECT_TRUE(admission.Check({.items = 1, .tokens = 1000}, {}, kNow).status.ok());
   EXPECT_TRUE(admission.Check({.items = 10, .tokens = 10}, {}, kNow).status.ok());
   EXPECT_TRUE(admission.Check({.items = 4, .tokens = 400}, {.items = 6, .tokens = 600}, kNow).status.ok());
@@ -35,7 +35,7 @@ TEST(Admission, FillsTheQueueToTheLastTokenAndItem) {
 }
 
 TEST(Admission, OverloadNamesLimitAndFlagAndSaysWhenToComeBack) {
-  const Admission admission(SmallQueue());
+  Admission admission(SmallQueue());
   const AdmissionResult tokens = admission.Check({.items = 1, .tokens = 300}, {.items = 2, .tokens = 900}, kNow);
   EXPECT_THAT(Message(tokens),
               AllOf(HasSubstr("900 of at most 1000 tokens"), HasSubstr("--max-queued-tokens"), HasSubstr("try again")));
@@ -46,7 +46,7 @@ TEST(Admission, OverloadNamesLimitAndFlagAndSaysWhenToComeBack) {
 }
 
 TEST(Admission, WhatCanNeverFitIsToldSoWithoutHint) {
-  const Admission admission(SmallQueue());
+  Admission admission(SmallQueue());
   const AdmissionResult tokens = admission.Check({.items = 1, .tokens = 1001}, {}, kNow);
   EXPECT_TRUE(absl::IsResourceExhausted(tokens.status));
   EXPECT_THAT(Message(tokens), AllOf(HasSubstr("1001 tokens"), HasSubstr("1000"), HasSubstr("--max-queued-tokens"),
@@ -58,7 +58,7 @@ TEST(Admission, WhatCanNeverFitIsToldSoWithoutHint) {
 }
 
 TEST(Admission, DeadlineThatIsOverIsNotQueued) {
-  const Admission admission(SmallQueue());
+  Admission admission(SmallQueue());
   EXPECT_TRUE(absl::IsDeadlineExceeded(admission.Check({.items = 1, .tokens = 1, .deadline = kNow}, {}, kNow).status));
   EXPECT_TRUE(admission.Check({.items = 1, .tokens = 1, .deadline = kNow + Microseconds(1)}, {}, kNow).status.ok());
 }
@@ -105,6 +105,93 @@ TEST(Admission, ItemBudgetHintCountsTheItemsTokens) {
   // 3 items too many of 90 tokens each on average.
   const AdmissionResult result = admission.Check({.items = 3, .tokens = 3}, {.items = 10, .tokens = 900}, kNow);
   EXPECT_NEAR(result.retry_after.count(), 1350, 30);
+}
+
+// 100 ms of work ahead for two workers, and no worker free.
+Admission::Load Busy() { return {.items = 5, .tokens = 500, .ahead_us = 100'000}; }
+
+TEST(Admission, RefusesAtOnceWhatCannotMakeItsDeadlineAndSaysWhenToComeBack) {
+  Admission admission(SmallQueue());
+  // 50 ms of waiting and 20 ms of its own: 73.5 ms with the margin.
+  Admission::Call call{
+      .items = 1, .tokens = 10, .deadline = kNow + milliseconds(73), .cost_us = 20'000, .longest_us = 20'000};
+  const AdmissionResult refused = admission.Check(call, Busy(), kNow);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused.status)) << refused.status;
+  EXPECT_EQ(refused.reason, Refusal::kDeadline);
+  EXPECT_THAT(Message(refused), AllOf(HasSubstr("73 ms"), HasSubstr("deadline"), HasSubstr("try again")));
+  EXPECT_EQ(refused.retry_after, milliseconds(10));  // the shortest hint
+  call.deadline = kNow + milliseconds(74);
+  EXPECT_TRUE(admission.Check(call, Busy(), kNow).status.ok());
+  call.deadline = kNow + milliseconds(23);
+  EXPECT_EQ(admission.Check(call, Busy(), kNow).retry_after, milliseconds(50));
+  call.deadline = SteadyTime::max();
+  EXPECT_TRUE(admission.Check(call, Busy(), kNow).status.ok());
+}
+
+TEST(Admission, CountsHalfOfWhatRunsAndSpreadsACallsItemsOverTheWorkers) {
+  Admission admission(SmallQueue());
+  const Admission::Load running{.running_us = 80'000};  // 40 ms are left, 20 for each worker
+  Admission::Call call{
+      .items = 2, .tokens = 2, .deadline = kNow + milliseconds(32), .cost_us = 20'000, .longest_us = 10'000};
+  EXPECT_TRUE(admission.Check(call, running, kNow).status.ok());
+  call.longest_us = 15'000;
+  EXPECT_FALSE(admission.Check(call, running, kNow).status.ok());
+}
+
+TEST(Admission, AnIdleServerTriesWhateverThePredictionSays) {
+  Admission admission(SmallQueue());
+  const Admission::Call call{
+      .items = 1, .tokens = 10, .deadline = kNow + milliseconds(1), .cost_us = 1e9, .longest_us = 1e9};
+  EXPECT_TRUE(admission.Check(call, {.idle_workers = 1}, kNow).status.ok());
+  EXPECT_FALSE(admission.Check(call, {.idle_workers = 0}, kNow).status.ok());
+}
+
+TEST(Admission, DoesNotTakeAPlaceFromThoseItHasAccepted) {
+  Admission admission(SmallQueue());
+  Admission::Load load = Busy();
+  load.delays_others = true;
+  const AdmissionResult refused =
+      admission.Check({.items = 1, .tokens = 1, .deadline = kNow + milliseconds(500)}, load, kNow);
+  EXPECT_EQ(refused.reason, Refusal::kDeadline);
+  EXPECT_THAT(Message(refused), HasSubstr("accepted"));
+  EXPECT_GE(refused.retry_after, milliseconds(10));
+}
+
+TEST(Admission, ShedsBulkThenStreamsThenAllAndRecoversBelow) {
+  Admission admission(SmallQueue());
+  const auto refused = [&](int64_t queued, ServiceClass service_class) {
+    return admission
+        .Check({.items = 1, .tokens = 1, .service_class = service_class}, {.items = 1, .tokens = queued}, kNow)
+        .reason;
+  };
+  EXPECT_EQ(refused(499, ServiceClass::kBulk), Refusal::kNone);
+  EXPECT_EQ(refused(500, ServiceClass::kBulk), Refusal::kShed);
+  EXPECT_EQ(refused(500, ServiceClass::kInteractive), Refusal::kNone);
+  EXPECT_EQ(refused(400, ServiceClass::kBulk), Refusal::kShed) << "left too early";
+  EXPECT_EQ(refused(399, ServiceClass::kBulk), Refusal::kNone);
+  EXPECT_TRUE(admission.CheckStream({.items = 1, .tokens = 749}).status.ok());
+  const AdmissionResult stream = admission.CheckStream({.items = 1, .tokens = 750});
+  EXPECT_EQ(stream.reason, Refusal::kShed);
+  EXPECT_THAT(Message(stream), AllOf(HasSubstr("new streams"), HasSubstr("75 %"), HasSubstr("--max-queued-tokens")));
+  EXPECT_GE(stream.retry_after, milliseconds(10));
+  EXPECT_EQ(refused(949, ServiceClass::kInteractive), Refusal::kNone);
+  EXPECT_EQ(refused(950, ServiceClass::kInteractive), Refusal::kQueueFull);
+  EXPECT_EQ(refused(900, ServiceClass::kInteractive), Refusal::kQueueFull);
+  EXPECT_EQ(admission.stage(), SheddingStage::kAll);
+  EXPECT_EQ(refused(899, ServiceClass::kInteractive), Refusal::kNone);
+  EXPECT_EQ(admission.stage(), SheddingStage::kStreams);
+  admission.NoteLoad({});
+  EXPECT_EQ(admission.stage(), SheddingStage::kNone);
+}
+
+TEST(Admission, AModelsOwnBudgetIsItsOwn) {
+  Admission admission(SmallQueue());
+  const Admission::Load load{.items = 1, .tokens = 300, .model_tokens = 90, .max_model_tokens = 100};
+  EXPECT_TRUE(admission.Check({.items = 1, .tokens = 10}, load, kNow).status.ok());
+  const AdmissionResult full = admission.Check({.items = 1, .tokens = 11}, load, kNow);
+  EXPECT_EQ(full.reason, Refusal::kQueueFull);
+  EXPECT_THAT(Message(full), HasSubstr("90 of at most 100 tokens for this model"));
+  EXPECT_EQ(admission.Check({.items = 1, .tokens = 101}, load, kNow).reason, Refusal::kTooLarge);
 }
 
 }  // namespace

@@ -21,7 +21,9 @@ class BatchExecutorTest : public testing::Test {
     batch_.items.push_back({.item = book_.Item(id, tokens),
                             .arrival = clock_.Now() - milliseconds(3),
                             .deadline = deadline,
-                            .cancel = std::move(cancel)});
+                            .cancel = std::move(cancel),
+                            .predicted_us = 100.0 * tokens});
+    batch_.runtime = runtime_;
     batch_.tokens += tokens;
   }
 
@@ -34,9 +36,10 @@ class BatchExecutorTest : public testing::Test {
   SchedulerClock now_ = clock_.Function();
   FakeBatchRunner runner_;
   CountingObserver observer_;
-  ResultBook book_;
+  std::shared_ptr<ModelRuntime> runtime_ = runner_.NewRuntime();
+  ResultBook book_{runtime_};
   MicroBatch batch_;
-  BatchExecutor executor_{runner_.NewSession(), now_, &observer_};
+  BatchExecutor executor_{0, now_, &observer_};
 };
 
 TEST_F(BatchExecutorTest, GivesEachItemItsOwnResultAndTheBatchsCost) {

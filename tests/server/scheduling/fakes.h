@@ -28,6 +28,9 @@ inline TokenSequence MakeSequence(int32_t id, int32_t tokens) {
   return sequence;
 }
 
+// A runtime that only a queue sees: a token takes 100 us, nothing ever runs.
+inline std::shared_ptr<ModelRuntime> MakeRuntime(const ModelQuota& quota = {});
+
 // An item that only a queue sees: nothing is wanted of it.
 inline WorkItem MakeItem(int32_t id, int32_t tokens) {
   WorkItem item;
@@ -54,6 +57,19 @@ class FakeBatchRunner final : public BatchRunner {
   using Batch = std::vector<int32_t>;  // first token ids
 
   std::unique_ptr<Session> NewSession() override { return std::make_unique<FakeSession>(this); }
+
+  // One that runs here, for any number of workers. The runner outlives it.
+  std::shared_ptr<ModelRuntime> NewRuntime() {
+    class Forward final : public BatchRunner {
+     public:
+      explicit Forward(FakeBatchRunner* runner) : runner_(runner) {}
+      std::unique_ptr<Session> NewSession() override { return runner_->NewSession(); }
+
+     private:
+      FakeBatchRunner* runner_;
+    };
+    return std::make_shared<ModelRuntime>(std::make_unique<Forward>(this), 16, 6);
+  }
 
   void CloseGate() { SetGate(0); }
   void OpenGate() { SetGate(kUnlimited); }
@@ -128,9 +144,37 @@ class FakeBatchRunner final : public BatchRunner {
   std::function<void(std::span<const SequenceTask>)> hook_;
 };
 
-// Every `done` by item id.
+inline std::shared_ptr<ModelRuntime> MakeRuntime(const ModelQuota& quota) {
+  // A batch of a token takes this long; so each takes 100 us, and nothing else costs.
+  class Steady final : public BatchRunner {
+   public:
+    class Run100 final : public Session {
+     public:
+      explicit Run100(FakeClock* clock) : clock_(clock) {}
+      void Run(std::span<const SequenceTask> tasks, const AbandonedPredicate&, Team*) override {
+        for (const SequenceTask& task : tasks) clock_->Advance(Microseconds(100 * task.sequence->num_tokens()));
+      }
+
+     private:
+      FakeClock* clock_;
+    };
+    explicit Steady(FakeClock* clock) : clock_(clock) {}
+    std::unique_ptr<Session> NewSession() override { return std::make_unique<Run100>(clock_); }
+
+   private:
+    FakeClock* clock_;
+  };
+  FakeClock clock;
+  auto runtime = std::make_shared<ModelRuntime>(std::make_unique<Steady>(&clock), 1, 6, quota);
+  runtime->Calibrate(512, clock.Function());
+  return runtime;
+}
+
+// Every `done` by item id. Its calls are for the given runtime.
 class ResultBook {
  public:
+  explicit ResultBook(std::shared_ptr<ModelRuntime> runtime) : runtime_(std::move(runtime)) {}
+
   WorkItem Item(int32_t id, int32_t tokens) {
     WorkItem item;
     item.sequence = MakeSequence(id, tokens);
@@ -142,6 +186,7 @@ class ResultBook {
   // Items first_id, first_id + 1, ... of the same length.
   WorkCall Call(int32_t first_id, int32_t count, int32_t tokens) {
     WorkCall call;
+    call.runtime = runtime_;
     for (int32_t i = 0; i < count; ++i) call.items.push_back(Item(first_id + i, tokens));
     return call;
   }
@@ -176,6 +221,7 @@ class ResultBook {
     changed_.notify_all();
   }
 
+  const std::shared_ptr<ModelRuntime> runtime_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<int32_t, std::vector<WorkResult>> results_;
@@ -184,22 +230,33 @@ class ResultBook {
 
 class CountingObserver final : public SchedulerObserver {
  public:
-  void OnBatch(int32_t items, int32_t tokens, Microseconds compute) override {
+  void OnBatch(const BatchReport& batch) override {
     std::lock_guard lock(mutex_);
     ++batches_;
-    items_ += items;
-    tokens_ += tokens;
+    items_ += batch.items;
+    tokens_ += batch.tokens;
   }
-  void OnDropped(absl::StatusCode reason, DropStage stage, int32_t items, int32_t tokens) override {
+  void OnDropped(const DropReport& drop) override {
     std::lock_guard lock(mutex_);
-    auto& [dropped_items, dropped_tokens] = dropped_[{reason, stage}];
-    dropped_items += items;
-    dropped_tokens += tokens;
+    auto& [dropped_items, dropped_tokens] = dropped_[{drop.reason, drop.stage}];
+    dropped_items += drop.items;
+    dropped_tokens += drop.tokens;
+    saved_us_ += drop.saved_us;
+  }
+  void OnRefused(Refusal reason, ServiceClass service_class) override {
+    std::lock_guard lock(mutex_);
+    ++refused_[{reason, service_class}];
   }
 
   int batches() const { return Locked(batches_); }
   int64_t items() const { return Locked(items_); }
   int64_t tokens() const { return Locked(tokens_); }
+  double saved_us() const { return Locked(saved_us_); }
+  int Refused(Refusal reason, ServiceClass service_class = ServiceClass::kInteractive) const {
+    std::lock_guard lock(mutex_);
+    const auto found = refused_.find({reason, service_class});
+    return found == refused_.end() ? 0 : found->second;
+  }
   // Items and tokens.
   std::pair<int64_t, int64_t> Dropped(absl::StatusCode reason, DropStage stage) const {
     std::lock_guard lock(mutex_);
@@ -218,6 +275,8 @@ class CountingObserver final : public SchedulerObserver {
   int batches_ = 0;
   int64_t items_ = 0;
   int64_t tokens_ = 0;
+  double saved_us_ = 0;
+  std::map<std::pair<Refusal, ServiceClass>, int> refused_;
   std::map<std::pair<absl::StatusCode, DropStage>, std::pair<int64_t, int64_t>> dropped_;
 };
 

@@ -24,7 +24,7 @@ using testing::UnorderedElementsAre;
 class SchedulerTest : public testing::Test {
  protected:
   Scheduler& Start() {
-    scheduler_ = std::make_unique<Scheduler>(options_, &runner_, &observer_);
+    scheduler_ = std::make_unique<Scheduler>(options_, &observer_);
     return *scheduler_;
   }
 
@@ -43,7 +43,7 @@ class SchedulerTest : public testing::Test {
   FakeClock clock_;
   FakeBatchRunner runner_;
   CountingObserver observer_;
-  ResultBook book_;
+  ResultBook book_{runner_.NewRuntime()};
   std::unique_ptr<Scheduler> scheduler_;
 };
 
@@ -79,8 +79,8 @@ TEST_F(SchedulerTest, AllIdleWorkersShareOneCall) {
 TEST_F(SchedulerTest, WorkThatArrivesDuringABatchIsTakenTogetherAfterIt) {
   Scheduler& scheduler = StartBusy();
   for (int32_t id = 1; id <= 5; ++id) ASSERT_TRUE(scheduler.Submit(book_.Call(id, 1, 16)).status.ok());
-  EXPECT_EQ(scheduler.stats().queued_items, 5);
-  EXPECT_EQ(scheduler.stats().queued_tokens, 80);
+  EXPECT_EQ(scheduler.stats().queued_items(), 5);
+  EXPECT_EQ(scheduler.stats().queued_tokens(), 80);
   EXPECT_EQ(scheduler.stats().running_items, 1);
   runner_.OpenGate();
   book_.WaitFor(6);
@@ -256,7 +256,7 @@ TEST_F(SchedulerTest, IdleMeansThatCallbacksHaveReturned) {
     entered.set_value();
     leave.get_future().wait();
   };
-  WorkCall call;
+  WorkCall call = book_.Call(1, 0, 16);
   call.items.push_back(std::move(item));
   ASSERT_TRUE(scheduler.Submit(std::move(call)).status.ok());
   entered.get_future().wait();
@@ -327,9 +327,9 @@ TEST_F(SchedulerTest, StormLosesNothing) {
 TEST_F(SchedulerTest, ShutdownInAStormCompletesEverythingOnce) {
   options_.num_workers = 3;
   for (int round = 0; round < 20; ++round) {
-    ResultBook book;
+    ResultBook book(runner_.NewRuntime());
     std::atomic<int64_t> admitted{0};
-    Scheduler scheduler(options_, &runner_, nullptr);
+    Scheduler scheduler(options_, nullptr);
     std::vector<std::thread> submitters;
     for (int32_t t = 0; t < 3; ++t) {
       submitters.emplace_back([&, t] {
@@ -349,10 +349,9 @@ TEST_F(SchedulerTest, ShutdownInAStormCompletesEverythingOnce) {
 }
 
 TEST(SchedulerWithoutWork, StartsAndStops) {
-  FakeBatchRunner runner;
   SchedulerOptions options;
   options.num_workers = 8;
-  for (int i = 0; i < 20; ++i) Scheduler scheduler(options, &runner, nullptr);
+  for (int i = 0; i < 20; ++i) Scheduler scheduler(options, nullptr);
 }
 
 }  // namespace

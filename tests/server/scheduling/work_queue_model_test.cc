@@ -1,4 +1,5 @@
-// Thousands of random schedules of admission and queue against an obvious model, in simulated time, without threads.
+// Thousands of random schedules of admission and queue, of one class and one flow, against an obvious model, in
+// simulated time, without threads.
 //
 // A schedule draws its limits, then calls arrive, are cancelled and expire while some workers take batches, each busy
 // for tokens x time per token. After every step the model, a sorted set of what should be queued, says what must be
@@ -73,6 +74,7 @@ class Schedule {
 
   void Arrive() {
     WorkCall call;
+    call.runtime = runtime_;
     const auto cancel = std::make_shared<CancelToken>();
     const int64_t count = Draw(1, Draw(0, 3) == 0 ? 12 : 2);
     // Half have no deadline or a far one; the rest are tight enough that some expire.
@@ -85,8 +87,14 @@ class Schedule {
       call.items.push_back(MakeItem(next_id_ + static_cast<int32_t>(i), length));
       summary.tokens += length;
     }
-    const bool ok = admission_.Check(summary, {queue_.items(), queue_.tokens()}, now_).status.ok();
-    EXPECT_EQ(ok, queue_.items() + summary.items <= options_.max_queued_items &&
+    // Full is at 95 %, and until it is below 90 % again.
+    const double fill =
+        std::max(static_cast<double>(queue_.items()) / static_cast<double>(options_.max_queued_items),
+                 static_cast<double>(queue_.tokens()) / static_cast<double>(options_.max_queued_tokens));
+    full_ = fill >= 0.95 || (full_ && fill >= 0.9);
+    const Admission::Load load{.items = queue_.items(), .tokens = queue_.tokens()};
+    const bool ok = admission_.Check(summary, load, now_).status.ok();
+    EXPECT_EQ(ok, !full_ && queue_.items() + summary.items <= options_.max_queued_items &&
                       queue_.tokens() + summary.tokens <= options_.max_queued_tokens);
     if (!ok) {
       ++refused_;
@@ -206,6 +214,8 @@ class Schedule {
   SchedulerOptions options_;
   Admission admission_;
   WorkQueue queue_;
+  std::shared_ptr<ModelRuntime> runtime_ = MakeRuntime();
+  bool full_ = false;
   SteadyTime now_ = SteadyTime(std::chrono::seconds(1000));
   std::vector<SteadyTime> busy_until_;
   int64_t max_length_ = 1;

@@ -33,6 +33,7 @@ class WorkQueueTest : public testing::Test {
   void Push(int32_t first_id, std::vector<int32_t> lengths, SteadyTime deadline = SteadyTime::max(),
             std::shared_ptr<const CancelToken> cancel = nullptr, SteadyTime now = kNow) {
     WorkCall call;
+    call.runtime = runtime_;
     for (size_t i = 0; i < lengths.size(); ++i) {
       call.items.push_back(MakeItem(first_id + static_cast<int32_t>(i), lengths[i]));
     }
@@ -53,6 +54,7 @@ class WorkQueueTest : public testing::Test {
   }
 
   SchedulerOptions options_;
+  std::shared_ptr<ModelRuntime> runtime_ = MakeRuntime();
 
  private:
   std::unique_ptr<WorkQueue> queue_;
@@ -127,21 +129,21 @@ TEST_F(WorkQueueTest, SharesAreCutAtTheNearestBorder) {
 }
 
 TEST_F(WorkQueueTest, TinySharesAreNotSplit) {
-  Push(1, {8, 8, 8, 8});
-  EXPECT_EQ(Queue().UsefulWorkers(), 1);
+  Push(1, {4, 4, 4, 4});
+  EXPECT_EQ(Queue().UsefulWorkers(*runtime_), 1);
   EXPECT_EQ(Take(4).items.size(), 4u);
 }
 
 TEST_F(WorkQueueTest, UsefulWorkersAreLimitedByItemsAndTokens) {
   Push(1, {120});
-  EXPECT_EQ(Queue().UsefulWorkers(), 1);
+  EXPECT_EQ(Queue().UsefulWorkers(*runtime_), 1);
   Push(2, {120, 120});
-  EXPECT_EQ(Queue().UsefulWorkers(), 3);
+  EXPECT_EQ(Queue().UsefulWorkers(*runtime_), 3);
 }
 
 TEST_F(WorkQueueTest, ManyIdleWorkersDoNotMakeSharesSmallerThanTheFloor) {
   Push(1, std::vector<int32_t>(8, 16));
-  for (int idle = 64; !Queue().empty(); --idle) EXPECT_EQ(Take(idle).tokens, SchedulerOptions{}.min_share_tokens);
+  for (int idle = 64; !Queue().empty(); --idle) EXPECT_EQ(Take(idle).tokens, runtime_->cost().min_share_tokens);
 }
 
 TEST_F(WorkQueueTest, CancelledAndExpiredAreDroppedWithTheirReason) {
