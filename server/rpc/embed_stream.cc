@@ -193,11 +193,21 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   bool finished_ = false;
 };
 
+class RefusedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit RefusedStream(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
 }  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartEmbedStream(const ServiceCore& core,
                                                                               grpc::CallbackServerContext* context,
                                                                               OpenCalls* open_calls) {
+  const AdmissionResult admission = core.scheduler->CheckStream();
+  if (admission.reason == Refusal::kShed) {
+    return new RefusedStream(EndCall(WithRetryAfter(admission.status, admission.retry_after), context));
+  }
   auto stream = std::make_shared<EmbedStream>(core, context, open_calls);
   stream->Start();
   return stream.get();

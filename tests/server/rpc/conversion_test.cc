@@ -183,5 +183,14 @@ TEST_F(ConversionTest, ModelsAreDescribedWithTheirLimits) {
   EXPECT_EQ(model.limits().max_items_per_request(), limits_.max_items_per_request);
 }
 
+TEST(ToServiceClass, KnowsItsValuesAndNamesOthers) {
+  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_UNSPECIFIED, ServiceClass::kBulk), ServiceClass::kBulk);
+  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_INTERACTIVE, ServiceClass::kBulk), ServiceClass::kInteractive);
+  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_BULK, ServiceClass::kInteractive), ServiceClass::kBulk);
+  const absl::Status unknown = ToServiceClass(7, ServiceClass::kBulk).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(unknown));
+  EXPECT_THAT(std::string(unknown.message()), ::testing::HasSubstr("ServiceClass"));
+}
+
 }  // namespace
 }  // namespace attendant

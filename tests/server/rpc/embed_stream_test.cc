@@ -204,5 +204,54 @@ TEST_F(EmbedStreamTest, DrainEndsIdleStreamsAtOnce) {
   EXPECT_EQ(stream_->Finish().error_code(), StatusCode::UNAVAILABLE);
 }
 
+TEST_F(EmbedStreamTest, AFullQueueRefusesNewStreams) {
+  config().scheduler.max_queued_items = 4;
+  config().limits.max_items_per_request = 4;
+  config().scheduler.max_batch_items = 1;
+  StartServer();
+  gate().Close();
+  std::thread busy([this] {
+    v1::EmbedResponse response;
+    EXPECT_TRUE(Embed(Texts({"a", "b", "c", "d"}), &response).ok());
+  });
+  gate().AwaitArrival();  // one runs, three of four wait
+  context_ = Context();
+  stream_ = stub().EmbedStream(context_.get());
+  EXPECT_TRUE(ReadAll().empty());
+  const grpc::Status refused = stream_->Finish();
+  EXPECT_EQ(refused.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), ::testing::HasSubstr("new streams"));
+  EXPECT_EQ(context_->GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1u);
+  gate().Open();
+  busy.join();
+}
+
+TEST_F(EmbedStreamTest, RequestsAreBulkUnlessTheySayOtherwise) {
+  config().scheduler.max_queued_items = 4;
+  config().limits.max_items_per_request = 4;
+  config().scheduler.max_batch_items = 1;
+  Open();
+  gate().Close();
+  std::thread busy([this] {
+    v1::EmbedResponse response;
+    EXPECT_TRUE(Embed(Texts({"a", "b", "c"}), &response).ok());
+  });
+  gate().AwaitArrival();  // half of the queue is full
+  v1::EmbedRequest interactive = Texts({"w7"});
+  interactive.set_service_class(v1::SERVICE_CLASS_INTERACTIVE);
+  Send("bulk", Texts({"w7"}));
+  v1::EmbedStreamResponse answer;
+  ASSERT_TRUE(stream_->Read(&answer));
+  EXPECT_EQ(answer.id(), "bulk");
+  EXPECT_EQ(answer.status().code(), static_cast<int>(StatusCode::RESOURCE_EXHAUSTED));
+  EXPECT_GT(answer.retry_after_ms(), 0);
+  Send("interactive", interactive);
+  stream_->WritesDone();
+  gate().Open();
+  const auto answers = ReadAll();
+  busy.join();
+  EXPECT_EQ(answers.at("interactive").status().code(), 0) << answers.at("interactive").status().message();
+}
+
 }  // namespace
 }  // namespace attendant::testing

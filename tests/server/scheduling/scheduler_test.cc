@@ -290,6 +290,54 @@ TEST_F(SchedulerTest, DelayEndsWithDrain) {
   book_.WaitFor(1);
 }
 
+TEST_F(SchedulerTest, InteractiveWorkGoesBeforeBulk) {
+  options_.max_batch_items = 1;
+  Scheduler& scheduler = StartBusy();
+  WorkCall bulk = book_.Call(1, 3, 16);
+  bulk.service_class = ServiceClass::kBulk;
+  ASSERT_TRUE(scheduler.Submit(std::move(bulk)).status.ok());
+  ASSERT_TRUE(scheduler.Submit(book_.Call(10, 2, 16)).status.ok());
+  EXPECT_EQ(scheduler.stats().classes[1].queued_items, 3);
+  runner_.OpenGate();
+  book_.WaitFor(6);
+  EXPECT_THAT(runner_.started(), ElementsAre(ElementsAre(0), ElementsAre(10), ElementsAre(11), ElementsAre(1),
+                                             ElementsAre(2), ElementsAre(3)));
+}
+
+TEST_F(SchedulerTest, RefusesAtOnceWhatCannotBeInTime) {
+  options_.clock = clock_.Function();
+  Scheduler& scheduler = StartBusy();
+  WorkCall call = book_.Call(1, 1, 60'000);  // 60 ms, as the fake engine is thought to work
+  call.deadline = clock_.Now() + milliseconds(59);
+  const AdmissionResult refused = scheduler.Submit(std::move(call));
+  EXPECT_EQ(refused.reason, Refusal::kDeadline) << refused.status;
+  EXPECT_GE(refused.retry_after, milliseconds(1));
+  EXPECT_EQ(observer_.Refused(Refusal::kDeadline), 1);
+  WorkCall later = book_.Call(2, 1, 60'000);
+  later.deadline = clock_.Now() + milliseconds(80);
+  EXPECT_TRUE(scheduler.Submit(std::move(later)).status.ok());
+  runner_.OpenGate();
+  book_.WaitFor(2);
+}
+
+TEST_F(SchedulerTest, ABatchIsOfOneModelAndAModelLivesAsLongAsItsWork) {
+  options_.num_workers = 1;
+  Scheduler& scheduler = StartBusy();
+  auto other = runner_.NewRuntime();
+  const std::weak_ptr<ModelRuntime> watched = other;
+  ASSERT_TRUE(scheduler.Submit(book_.Call(1, 2, 16)).status.ok());
+  WorkCall call = book_.Call(10, 2, 16);
+  call.runtime = std::move(other);
+  ASSERT_TRUE(scheduler.Submit(std::move(call)).status.ok());
+  EXPECT_FALSE(watched.expired());
+  runner_.OpenGate();
+  book_.WaitFor(5);
+  WaitIdle();
+  EXPECT_THAT(runner_.started(), ElementsAre(ElementsAre(0), ElementsAre(1, 2), ElementsAre(10, 11)));
+  // The worker lets go of it before the items count as finished.
+  EXPECT_TRUE(watched.expired());
+}
+
 // Submitters, cancellers and drops at random; run under ThreadSanitizer, too.
 TEST_F(SchedulerTest, StormLosesNothing) {
   options_.num_workers = 4;
