@@ -4,6 +4,7 @@
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/resource_quota.h>
 
 #include <algorithm>
@@ -11,9 +12,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/listen_address.h"
+#include "server/network/listen_address.h"
 #include "server/observability/logging.h"
 #include "server/rpc/health_service.h"
+#include "server/rpc/server_credentials.h"
 
 namespace attendant {
 namespace {
@@ -55,27 +57,47 @@ void SetConnectionArguments(const GrpcEndpointOptions& options, grpc::ServerBuil
   }
 }
 
+// The library puts reflection into every server of a process that links it; this takes it out of one.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    const std::string name = grpc::reflection::ProtoServerReflectionPlugin().name();
+    std::erase_if(*plugins, [&name](const auto& plugin) { return plugin->name() == name; });
+  }
+};
+
+std::vector<std::string> NamesOf(const std::vector<EndpointService>& services) {
+  std::vector<std::string> names;
+  for (const EndpointService& service : services) names.emplace_back(service.full_name);
+  return names;
+}
+
 }  // namespace
 
 class GrpcEndpoint::Impl {
  public:
-  explicit Impl(EmbeddingService* service) : health_({EmbeddingService::full_name()}), service_(service) {}
+  explicit Impl(std::vector<EndpointService> services) : health_(NamesOf(services)), services_(std::move(services)) {}
 
   ~Impl() { Shutdown(std::chrono::steady_clock::now()); }
 
   absl::Status Start(const GrpcEndpointOptions& options) {
     if (absl::Status status = CheckCanListen(options.address); !status.ok()) return status;
     RedirectLibraryLogs();
+    auto credentials = ServerCredentials::New(options.tls);
+    if (!credentials.ok()) return credentials.status();
+    credentials_ = *std::move(credentials);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
+    if (!options.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
     SetConnectionArguments(options, &builder);
     // Twice the limit: so far we refuse ourselves, with a message that says what to do; beyond, gRPC does.
     builder.SetMaxReceiveMessageSize(ToInt(2 * options.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);
     builder.SetResourceQuota(grpc::ResourceQuota("attendant").Resize(static_cast<size_t>(options.memory_bytes)));
-    builder.RegisterService(service_->grpc_service());
+    for (const EndpointService& service : services_) builder.RegisterService(service.service);
     builder.RegisterService(health_.grpc_service());
-    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(options.address, credentials_->grpc_credentials(), &port_);
     server_ = builder.BuildAndStart();
     // CheckCanListen was happy a moment ago: somebody was quicker, or the address is of a kind that it does not check.
     if (server_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
@@ -95,7 +117,8 @@ class GrpcEndpoint::Impl {
 
  private:
   HealthService health_;
-  EmbeddingService* const service_;
+  const std::vector<EndpointService> services_;
+  std::unique_ptr<ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };
@@ -104,8 +127,8 @@ GrpcEndpoint::GrpcEndpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 GrpcEndpoint::~GrpcEndpoint() = default;
 
 absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const GrpcEndpointOptions& options,
-                                                                  EmbeddingService* service) {
-  auto impl = std::make_unique<Impl>(service);
+                                                                  const std::vector<EndpointService>& services) {
+  auto impl = std::make_unique<Impl>(services);
   if (absl::Status status = impl->Start(options); !status.ok()) return status;
   return std::unique_ptr<GrpcEndpoint>(new GrpcEndpoint(std::move(impl)));
 }

@@ -1,7 +1,7 @@
 // The grpc::Server: listening, keepalive, sizes, health, reflection, GOAWAY and the end.
 //
 // It is not: the services' logic. Thread-safety: Start, then any member from any thread; Shutdown once.
-// Ownership: borrows the service, which must outlive it.
+// Ownership: borrows the services, which must outlive it.
 #ifndef ATTENDANT_SERVER_GRPC_ENDPOINT_H_
 #define ATTENDANT_SERVER_GRPC_ENDPOINT_H_
 
@@ -9,11 +9,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/rpc/embedding_service.h"
+
+namespace grpc {
+class Service;
+}
 
 namespace attendant {
+
+class TlsStore;
 
 struct GrpcEndpointOptions {
   std::string address;  // HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes a free one
@@ -22,13 +28,21 @@ struct GrpcEndpointOptions {
   int32_t max_concurrent_streams = 0;
   std::chrono::milliseconds max_connection_age{0};  // 0: unlimited
   std::chrono::milliseconds max_connection_age_grace{0};
+  TlsStore* tls = nullptr;  // nullptr: no TLS; must outlive the endpoint
+  bool reflection = false;
+};
+
+// A service and its name, by which health knows it, too.
+struct EndpointService {
+  grpc::Service* service = nullptr;
+  const char* full_name = "";
 };
 
 class GrpcEndpoint {
  public:
   // An address that is malformed or taken is an error that names it and says why. Not serving yet in health's eyes.
   static absl::StatusOr<std::unique_ptr<GrpcEndpoint>> Start(const GrpcEndpointOptions& options,
-                                                             EmbeddingService* service);
+                                                             const std::vector<EndpointService>& services);
   ~GrpcEndpoint();
 
   int port() const;

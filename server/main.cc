@@ -2,16 +2,36 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
+#include <string>
 
 #include "server/observability/logging.h"
+#include "server/security/key_file.h"
 #include "server/server.h"
 #include "server/server_config.h"
 #include "server/signal_waiter.h"
+
+namespace {
+
+int HashApiKey(const std::string& name) {
+  std::string key;
+  std::getline(std::cin, key);
+  const auto line = attendant::KeyFileLine(name, key);
+  if (!line.ok()) {
+    std::cerr << "attendant-server: --hash-api-key: " << line.status().message() << "\n";
+    return 2;
+  }
+  std::cout << *line << "\n";
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace attendant;
   SignalWaiter signals;
   const CommandLine command = ParseCommandLine({argv + 1, argv + argc}, ProcessEnvironment());
+  if (command.hash_api_key.has_value()) return HashApiKey(*command.hash_api_key);
   if (!command.config.has_value()) {
     std::fputs(command.text.c_str(), command.exit_status == 0 ? stdout : stderr);
     return command.exit_status;

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <thread>
 #include <utility>
@@ -8,14 +9,15 @@
 #include "absl/strings/str_cat.h"
 #include "engine/embedder.h"
 #include "server/grpc_endpoint.h"
-#include "server/listen_address.h"
+#include "server/http/metrics_listener.h"
+#include "server/network/listen_address.h"
 #include "server/observability/logging.h"
 #include "server/observability/metrics.h"
-#include "server/observability/metrics_server.h"
 #include "server/port_file.h"
 #include "server/rpc/embedding_service.h"
 #include "server/rpc/work_pool.h"
 #include "server/scheduling/thread_budget.h"
+#include "server/server_security.h"
 
 namespace attendant {
 namespace {
@@ -39,14 +41,16 @@ EmbedderOptions ToEmbedderOptions(const ServerConfig& config, int threads) {
           .max_batch_tokens = config.scheduler.max_batch_tokens};
 }
 
-GrpcEndpointOptions ToEndpointOptions(const ServerConfig& config) {
+GrpcEndpointOptions ToEndpointOptions(const ServerConfig& config, const ServerSecurity& security) {
   return {.address = config.grpc_address,
           .max_message_bytes = config.limits.max_message_bytes,
           // One message that is larger than allowed must fit, or gRPC could never even refuse it.
           .memory_bytes = config.limits.max_pending_bytes + 2 * config.limits.max_message_bytes,
           .max_concurrent_streams = config.max_concurrent_streams,
           .max_connection_age = config.max_connection_age,
-          .max_connection_age_grace = config.max_connection_age_grace};
+          .max_connection_age_grace = config.max_connection_age_grace,
+          .tls = security.tls(),
+          .reflection = security.reflection()};
 }
 
 int64_t Milliseconds(SteadyTime::duration time) {
@@ -67,6 +71,7 @@ class Server::Impl {
   ~Impl() {
     if (endpoint_ != nullptr) endpoint_->Shutdown(std::chrono::steady_clock::now());
     metrics_.SetSchedulerStats(nullptr);
+    metrics_.SetSecurityStats(nullptr);
   }
 
   absl::Status LoadModel() {
@@ -82,6 +87,9 @@ class Server::Impl {
     if (absl::Status status = CheckConfig(config_); !status.ok()) return status;
     // GrpcEndpoint asks again; here a taken address is known before a large model is loaded.
     if (absl::Status status = CheckCanListen(config_.grpc_address); !status.ok()) return status;
+    auto security = ServerSecurity::Load(config_.security);
+    if (!security.ok()) return security.status();
+    security_ = *std::move(security);
     parts_ = std::move(parts);
     if (parts_.model == nullptr) {
       if (absl::Status status = LoadModel(); !status.ok()) return status;
@@ -90,21 +98,21 @@ class Server::Impl {
     runtime_ = std::make_shared<ModelRuntime>(std::move(parts_.runner), threads_.threads, info.num_layers);
     if (embedder_ != nullptr) runtime_->Calibrate(info.max_tokens, config_.scheduler.clock);
     StartServices();
-    auto endpoint = GrpcEndpoint::Start(ToEndpointOptions(config_), service_.get());
+    auto endpoint = GrpcEndpoint::Start(ToEndpointOptions(config_, *security_),
+                                        {{service_->grpc_service(), EmbeddingService::full_name()}});
     if (!endpoint.ok()) return endpoint.status();
     endpoint_ = *std::move(endpoint);
-    if (!config_.metrics_address.empty()) {
-      auto metrics_server = MetricsServer::Start(config_.metrics_address, metrics_);
-      if (!metrics_server.ok()) return metrics_server.status();
-      metrics_server_ = *std::move(metrics_server);
-    }
-    endpoint_->SetServing(true);
+    if (absl::Status status = StartMetrics(); !status.ok()) return status;
+    SetServing(true);
+    security_->WarnOfExposure(config_.grpc_address, config_.metrics_address);
     LogStart();
     return config_.port_file.empty() ? absl::OkStatus() : WritePortFile(config_.port_file, grpc_port(), metrics_port());
   }
 
   int grpc_port() const { return endpoint_->port(); }
-  int metrics_port() const { return metrics_server_ == nullptr ? 0 : metrics_server_->port(); }
+  int metrics_port() const { return metrics_listener_ == nullptr ? 0 : metrics_listener_->port(); }
+
+  void ReloadSecurity() { security_->Reload(); }
 
   void Drain() {
     const SchedulerStats stats = scheduler_->stats();
@@ -112,7 +120,7 @@ class Server::Impl {
                          {"timeout_ms", config_.drain_timeout.count()},
                          {"queued_items", stats.queued_items()},
                          {"running_items", stats.running_items}});
-    endpoint_->SetServing(false);
+    SetServing(false);
     std::this_thread::sleep_for(config_.drain_delay);
     const SteadyTime start = std::chrono::steady_clock::now();
     // The scheduler goes on: what gRPC has accepted is finished.
@@ -137,9 +145,28 @@ class Server::Impl {
              .pool = pool_.get(),
              .budget = &budget_,
              .metrics = &metrics_,
+             .keys = security_->keys(),
              .limits = config_.limits,
              .access_log = config_.access_log};
     service_ = std::make_unique<EmbeddingService>(core_);
+  }
+
+  absl::Status StartMetrics() {
+    metrics_.SetSecurityStats([security = security_.get()] { return security->Stats(); });
+    if (config_.metrics_address.empty()) return absl::OkStatus();
+    auto listener = MetricsListener::Start({.address = config_.metrics_address,
+                                            .metrics = &metrics_,
+                                            .ready = [this] { return serving_.load(); },
+                                            .tls = security_->metrics_tls(),
+                                            .keys = security_->metrics_keys()});
+    if (!listener.ok()) return listener.status();
+    metrics_listener_ = *std::move(listener);
+    return absl::OkStatus();
+  }
+
+  void SetServing(bool serving) {
+    serving_ = serving;
+    endpoint_->SetServing(serving);
   }
 
   void LogStart() const {
@@ -185,6 +212,8 @@ class Server::Impl {
   const ThreadBudget threads_;
   Metrics metrics_;
   ByteBudget budget_;
+  std::unique_ptr<ServerSecurity> security_;
+  std::atomic<bool> serving_{false};
   std::unique_ptr<Embedder> embedder_;
   ServerParts parts_;
   std::shared_ptr<ModelRuntime> runtime_;
@@ -194,7 +223,7 @@ class Server::Impl {
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<WorkPool> pool_;
   std::unique_ptr<GrpcEndpoint> endpoint_;
-  std::unique_ptr<MetricsServer> metrics_server_;
+  std::unique_ptr<MetricsListener> metrics_listener_;
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -210,6 +239,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
 
 int Server::grpc_port() const { return impl_->grpc_port(); }
 int Server::metrics_port() const { return impl_->metrics_port(); }
+void Server::ReloadSecurity() { impl_->ReloadSecurity(); }
 void Server::Drain() { impl_->Drain(); }
 
 }  // namespace attendant

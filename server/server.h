@@ -30,6 +30,9 @@ class Server {
   int grpc_port() const;
   int metrics_port() const;  // 0 when there is no metrics server
 
+  // Reads API keys and certificates again now; what is wrong is logged and not used. For SIGHUP.
+  void ReloadSecurity();
+
   // Health says NOT_SERVING; after the drain delay, in which calls are still accepted, new ones are refused and clients
   // are told to go elsewhere. Returns when all calls are finished, or cancelled at the drain timeout.
   void Drain();

@@ -185,11 +185,15 @@ bool IsOnCommandLine(const std::vector<std::string>& arguments, const std::strin
   });
 }
 
+// What does something else than to start the server is for the command line only.
+bool IsCommand(const std::string& flag) { return flag == "help" || flag == "version" || flag == "hash-api-key"; }
+
 // Our own scripts, the client and the tests use some; Kubernetes makes ATTENDANT_SERVICE_HOST, ATTENDANT_PORT_... .
 bool IsForSomeoneElse(const std::string& name) {
-  static const std::set<std::string> kOthers = {"ATTENDANT_SERVER",    "ATTENDANT_CACHE_DIR", "ATTENDANT_SKIP_SETUP",
-                                                "ATTENDANT_GRPC_PORT", "ATTENDANT_VERSION",   "ATTENDANT_BIN",
-                                                "ATTENDANT_PORT"};
+  static const std::set<std::string> kOthers = {
+      "ATTENDANT_SERVER",       "ATTENDANT_CACHE_DIR", "ATTENDANT_SKIP_SETUP", "ATTENDANT_GRPC_PORT",
+      "ATTENDANT_VERSION",      "ATTENDANT_BIN",       "ATTENDANT_PORT",       "ATTENDANT_API_KEY",
+      "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS",       "ATTENDANT_TLS_CA",     "ATTENDANT_TLS_SERVER_NAME"};
   const auto starts = [&name](const char* prefix) { return name.rfind(prefix, 0) == 0; };
   return kOthers.count(name) > 0 || starts("ATTENDANT_TEST_") || starts("ATTENDANT_SERVICE_") ||
          starts("ATTENDANT_PORT_") || starts("ATTENDANT_CONTAINER_");
@@ -207,7 +211,7 @@ class Environment {
       const std::string name = EnvironmentName(flag);
       known.insert(name);
       const auto it = variables.find(name);
-      if (it == variables.end() || flag == "help" || flag == "version" || IsOnCommandLine(arguments, flag)) continue;
+      if (it == variables.end() || IsCommand(flag) || IsOnCommandLine(arguments, flag)) continue;
       // An empty variable is as good as none, but "nowhere" is a setting.
       if (it->second.empty() && flag != "metrics-address") continue;
       arguments_.push_back(absl::StrCat("--", flag, "=", it->second.empty() ? "off" : it->second));
@@ -245,9 +249,13 @@ void SetUp(CLI::App& app, ServerConfig* config) {
   app.get_formatter()->column_width(40);
   AddModelFlags(app, config);
   AddNetworkFlags(app, config);
+  AddSecurityFlags(app, &config->security);
   AddLimitFlags(app, &config->limits);
   AddSchedulerFlags(app, &config->scheduler);
   AddOperationFlags(app, config);
+  app.add_option("--hash-api-key", "Read an API key from standard input, print its line for --api-keys-file, exit")
+      ->type_name("NAME")
+      ->group("Security");
   app.set_config("--config", "", "Configuration file (TOML): lines of NAME = VALUE, names as the flags without --")
       ->type_name("FILE")
       ->group("Operation");
@@ -293,6 +301,10 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
   } catch (const CLI::ParseError& error) {
     return Failure(variables.Explain(error.what()));
   }
+  if (const CLI::Option* hash = app.get_option("--hash-api-key"); hash->count() > 0) {
+    result.hash_api_key = hash->as<std::string>();
+    return result;
+  }
   if (config.model_dir.empty()) return Failure("--model is required: the directory of a model");
   if (config.metrics_address == "off") config.metrics_address.clear();
   if (const absl::Status status = CheckConfig(config); !status.ok()) return Failure(std::string(status.message()));
@@ -325,6 +337,7 @@ absl::Status CheckConfig(const ServerConfig& config) {
     return contradiction("--max-attention-bytes", limits.max_attention_bytes, "--max-pending-bytes",
                          limits.max_pending_bytes);
   }
+  if (absl::Status status = CheckSecurityConfig(config.security); !status.ok()) return status;
   const bool any_port = config.grpc_address.ends_with(":0");
   if (config.grpc_address == config.metrics_address && !any_port) {
     return absl::InvalidArgumentError("--grpc-address and --metrics-address are the same");

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/config/security_flags.h"
 #include "server/rpc/limits.h"
 #include "server/scheduling/scheduler.h"
 
@@ -36,6 +37,7 @@ struct ServerConfig {
   std::chrono::milliseconds max_connection_age{0};  // 0: unlimited
   std::chrono::milliseconds max_connection_age_grace{30'000};
 
+  SecurityConfig security;
   RequestLimits limits;
   SchedulerOptions scheduler;  // num_workers is not a setting; it follows from threads
 
@@ -50,6 +52,7 @@ struct ServerConfig {
 // Either a config to start with, or a text to print and a status to exit with (--help, --version, an error).
 struct CommandLine {
   std::optional<ServerConfig> config;
+  std::optional<std::string> hash_api_key;  // instead: read a key from standard input, print its line for this name
   std::vector<std::string> warnings;
   std::string text;
   int exit_status = 0;

@@ -125,9 +125,10 @@ LoadOutcome RunLoad(const BenchFlags& flags, const LoadPlan& plan, const Workloa
 }
 
 int RunBench(const BenchFlags& flags, Context& context) {
-  client::ClientOptions options = flags.connection.client_options();
-  options.retry.max_attempts = 1;  // a refusal is a result here, not something to hide
-  auto client = client::Client::Create(options);
+  auto options = flags.connection.client_options();
+  if (!options.ok()) return ReportFailure(context, kExitUsage, std::string(options.status().message()));
+  options->retry.max_attempts = 1;  // a refusal is a result here, not something to hide
+  auto client = client::Client::Create(*options);
   if (!client.ok()) return ReportFailure(context, kExitUsage, std::string(client.status().message()));
   const auto model = (*client)->GetModel(flags.connection.model, flags.connection.call());
   if (!model.ok()) return ReportCallFailure(context, model.status());

@@ -2,7 +2,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <map>
+#include <tuple>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 
 namespace attendant::cli {
 namespace {
@@ -45,10 +52,26 @@ client::Milliseconds ConnectionFlags::timeout() const {
   return client::Milliseconds(std::max<int64_t>(1, static_cast<int64_t>(timeout_s * 1000)));
 }
 
-client::ClientOptions ConnectionFlags::client_options() const {
+absl::StatusOr<client::ClientOptions> ConnectionFlags::client_options() const {
   client::ClientOptions options;
   options.target = server;
   options.default_timeout = timeout();
+  // Not by a flag: everybody on the machine can read a command line.
+  if (const char* key = std::getenv("ATTENDANT_API_KEY"); key != nullptr) options.api_key = key;
+  options.tls.enabled = tls || !tls_ca.empty() || !tls_cert.empty() || !tls_server_name.empty();
+  options.tls.server_name = tls_server_name;
+  const std::tuple<const char*, const std::string*, std::string*> files[] = {
+      {"--api-key-file", &api_key_file, &options.api_key},
+      {"--tls-ca", &tls_ca, &options.tls.authorities},
+      {"--tls-cert", &tls_cert, &options.tls.certificate},
+      {"--tls-key", &tls_key, &options.tls.key}};
+  for (const auto& [flag, path, target] : files) {
+    if (path->empty()) continue;
+    std::ifstream file(*path, std::ios::binary);
+    target->assign(std::istreambuf_iterator<char>(file), {});
+    if (!file) return absl::InvalidArgumentError(absl::StrCat(flag, ": cannot read ", *path));
+  }
+  absl::StripTrailingAsciiWhitespace(&options.api_key);
   return options;
 }
 
@@ -62,6 +85,30 @@ void AddConnectionFlags(CLI::App& command, ConnectionFlags* flags) {
       ->type_name("SECONDS")
       ->capture_default_str()
       ->check(CLI::Range(0.001, kLongestTimeoutSeconds));
+  command
+      .add_option("--api-key-file", flags->api_key_file,
+                  "file with the API key to send (or the key itself in $ATTENDANT_API_KEY)")
+      ->envname("ATTENDANT_API_KEY_FILE")
+      ->type_name("FILE");
+  command.add_flag("--tls", flags->tls, "speak TLS; any of the other TLS flags means the same")
+      ->envname("ATTENDANT_TLS");
+  command.add_option("--tls-ca", flags->tls_ca, "authorities to trust, PEM (default: the system's)")
+      ->envname("ATTENDANT_TLS_CA")
+      ->type_name("FILE");
+  // Not $ATTENDANT_TLS_CERT and _KEY: these are the server's own, and a health check runs in its environment.
+  auto* cert = command.add_option("--tls-cert", flags->tls_cert, "certificate of this client, PEM")
+                   ->envname("ATTENDANT_CLIENT_CERT")
+                   ->type_name("FILE");
+  auto* key = command.add_option("--tls-key", flags->tls_key, "its private key, PEM")
+                  ->envname("ATTENDANT_CLIENT_KEY")
+                  ->type_name("FILE")
+                  ->needs(cert);
+  cert->needs(key);
+  command
+      .add_option("--tls-server-name", flags->tls_server_name,
+                  "what the server's certificate must be for (default: the host of --server)")
+      ->envname("ATTENDANT_TLS_SERVER_NAME")
+      ->type_name("NAME");
 }
 
 void AddModelFlag(CLI::App& command, ConnectionFlags* flags) {
@@ -69,7 +116,9 @@ void AddModelFlag(CLI::App& command, ConnectionFlags* flags) {
 }
 
 absl::StatusOr<std::unique_ptr<client::Client>> Connect(const ConnectionFlags& flags) {
-  return client::Client::Create(flags.client_options());
+  auto options = flags.client_options();
+  if (!options.ok()) return options.status();
+  return client::Client::Create(*options);
 }
 
 void AddTextFlags(CLI::App& command, TextFlags* flags) {

@@ -22,16 +22,23 @@ struct ConnectionFlags {
   std::string server = "127.0.0.1:50051";
   double timeout_s = 30;
   std::string model{};
+  std::string api_key_file{};
+  bool tls = false;
+  std::string tls_ca{};  // files
+  std::string tls_cert{};
+  std::string tls_key{};
+  std::string tls_server_name{};
 
   client::Milliseconds timeout() const;
   client::CallOptions call() const { return {.timeout = timeout()}; }
-  client::ClientOptions client_options() const;
+  // Reads the key and the certificates. The error names the flag and the file.
+  absl::StatusOr<client::ClientOptions> client_options() const;
 };
 void AddConnectionFlags(CLI::App& command, ConnectionFlags* flags);
 // --model, for commands that have one.
 void AddModelFlag(CLI::App& command, ConnectionFlags* flags);
 
-// Create cannot fail on what AddConnectionFlags lets through; an error here is a usage error.
+// An error here is one of usage: a file that cannot be read, or is not what it should be.
 absl::StatusOr<std::unique_ptr<client::Client>> Connect(const ConnectionFlags& flags);
 
 // How text becomes tokens.

@@ -41,7 +41,8 @@ std::shared_ptr<grpc::Channel> NewChannel(const ClientOptions& options) {
   // Its own connection for each Client, so that one's trouble or load does not show in another.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetUserAgentPrefix("attendant-client");
-  return grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(), arguments);
+  if (!options.tls.server_name.empty()) arguments.SetSslTargetNameOverride(options.tls.server_name);
+  return grpc::CreateCustomChannel(options.target, NewCredentials(options.tls), arguments);
 }
 
 // The good items of a call and what is already known of the others.
@@ -125,7 +126,7 @@ class Client::Impl {
     const SteadyTime deadline = Deadline(call);
     return WithRetries(deadline, [&] {
       grpc::ClientContext context;
-      context.set_deadline(ToGrpcTime(deadline));
+      SetUpCall(options_.api_key, deadline, &context);
       response->Clear();
       return FromGrpc((stub_.get()->*method)(&context, request, response), Where(name));
     });
@@ -133,7 +134,7 @@ class Client::Impl {
 
   absl::Status ReadAttention(const v1::GetAttentionRequest& request, SteadyTime deadline, AttentionMap* map) {
     grpc::ClientContext context;
-    context.set_deadline(ToGrpcTime(deadline));
+    SetUpCall(options_.api_key, deadline, &context);
     AttentionAssembler assembler(options_.max_attention_bytes);
     const auto reader = stub_->GetAttention(&context, request);
     v1::GetAttentionResponse chunk;
@@ -172,6 +173,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
                                                    kSmallestMessageLimit, "..", INT32_MAX));
   }
   if (options.retry.max_attempts < 1) return absl::InvalidArgumentError("retry.max_attempts must be at least 1");
+  if (absl::Status status = CheckCredentials(options); !status.ok()) return status;
   return std::unique_ptr<Client>(new Client(std::make_unique<Impl>(options)));
 }
 
@@ -211,7 +213,7 @@ absl::StatusOr<BulkSummary> Client::EmbedAll(const ItemSource& source, const Res
 
 std::unique_ptr<EmbedStream> Client::OpenStream(std::optional<Milliseconds> timeout) {
   const SteadyTime deadline = timeout.has_value() ? std::chrono::steady_clock::now() + *timeout : SteadyTime::max();
-  return NewEmbedStream(impl_->stub_.get(), deadline, impl_->Where("EmbedStream"));
+  return NewEmbedStream(impl_->stub_.get(), deadline, impl_->Where("EmbedStream"), impl_->options_.api_key);
 }
 
 absl::StatusOr<TokenizeReply> Client::Tokenize(const std::vector<Item>& items, const TokenizeOptions& options,

@@ -26,8 +26,19 @@
 
 namespace attendant::client {
 
+// Contents of PEM files, not their names.
+struct TlsOptions {
+  bool enabled = false;
+  std::string authorities{};  // whom to trust; empty: those that the system trusts
+  std::string certificate{};  // of this client, with its key, for servers that want one
+  std::string key{};
+  std::string server_name{};  // what the server's certificate must be for, if not the target's host
+};
+
 struct ClientOptions {
   std::string target = "127.0.0.1:50051";  // HOST:PORT or any gRPC target
+  std::string api_key{};                   // sent with every call but Health; empty: none
+  TlsOptions tls{};
   Milliseconds default_timeout{30'000};
   RetryPolicy retry{};
   int64_t max_message_bytes = 64 << 20;     // of one message, sent or received

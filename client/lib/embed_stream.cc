@@ -15,8 +15,9 @@ namespace {
 // A completion queue that only the owner's thread polls: no thread of our own, no lock.
 class GrpcEmbedStream : public EmbedStream {
  public:
-  GrpcEmbedStream(v1::EmbeddingService::Stub* stub, SteadyTime deadline, std::string where) : where_(std::move(where)) {
-    context_.set_deadline(ToGrpcTime(deadline));
+  GrpcEmbedStream(v1::EmbeddingService::Stub* stub, SteadyTime deadline, std::string where, const std::string& api_key)
+      : where_(std::move(where)) {
+    SetUpCall(api_key, deadline, &context_);
     call_ = stub->PrepareAsyncEmbedStream(&context_, &queue_);
     call_->StartCall(Tag(Operation::kStart));
     ++pending_;
@@ -139,8 +140,9 @@ class GrpcEmbedStream : public EmbedStream {
 
 }  // namespace
 
-std::unique_ptr<EmbedStream> NewEmbedStream(v1::EmbeddingService::Stub* stub, SteadyTime deadline, std::string where) {
-  return std::make_unique<GrpcEmbedStream>(stub, deadline, std::move(where));
+std::unique_ptr<EmbedStream> NewEmbedStream(v1::EmbeddingService::Stub* stub, SteadyTime deadline, std::string where,
+                                            const std::string& api_key) {
+  return std::make_unique<GrpcEmbedStream>(stub, deadline, std::move(where), api_key);
 }
 
 }  // namespace attendant::client

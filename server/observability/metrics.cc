@@ -17,6 +17,7 @@
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 #include "server/observability/process_metrics.h"
+#include "server/observability/security_metrics.h"
 
 namespace attendant {
 namespace {
@@ -182,7 +183,8 @@ class Metrics::Impl {
   // First: the families below live in it.
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::shared_ptr<SchedulerCollector> scheduler = std::make_shared<SchedulerCollector>();
-  std::vector<std::shared_ptr<prometheus::Collectable>> collectables{registry, scheduler,
+  std::shared_ptr<SecurityMetrics> security = std::make_shared<SecurityMetrics>();
+  std::vector<std::shared_ptr<prometheus::Collectable>> collectables{registry, scheduler, security,
                                                                      std::make_shared<ProcessMetrics>()};
 
   CounterTable<kNumRpcMethods, kCodeNames.size()> requests{
@@ -263,6 +265,8 @@ void Metrics::SetWorkers(int num_workers) { impl_->workers.Set(num_workers); }
 
 void Metrics::SetSchedulerStats(std::function<SchedulerStats()> stats) { impl_->scheduler->Set(std::move(stats)); }
 
+void Metrics::SetSecurityStats(std::function<SecurityStats()> stats) { impl_->security->Set(std::move(stats)); }
+
 void Metrics::RequestStarted(RpcMethod method) { impl_->in_flight[MethodIndex(method)]->Increment(); }
 
 void Metrics::RequestFinished(const RequestRecord& record) {
@@ -311,10 +315,6 @@ std::string Metrics::Render() const {
     for (MetricFamily& family : collectable->Collect()) families.push_back(std::move(family));
   }
   return prometheus::TextSerializer().Serialize(families);
-}
-
-const std::vector<std::shared_ptr<prometheus::Collectable>>& Metrics::collectables() const {
-  return impl_->collectables;
 }
 
 }  // namespace attendant

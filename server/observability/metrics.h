@@ -1,8 +1,9 @@
 // The server's Prometheus metrics: one method per event, one place that knows names, labels and buckets.
 //
-// It is not: a web server (metrics_server.h serves it), nor a log. docs/operations.md says what each family means.
-// Thread-safety: every method may be called from any thread; none takes the registry's lock, so a scrape never holds
-// up a request. Labels come from fixed sets (methods, status codes), so no caller can make the number of series grow.
+// It is not: a web server (http/metrics_listener.h serves it), nor a log. docs/operations.md says what each family
+// means. Thread-safety: every method may be called from any thread; none takes the registry's lock, so a scrape never
+// holds up a request. Labels come from fixed sets (methods, status codes), so no caller can make the number of series
+// grow.
 #ifndef ATTENDANT_SERVER_OBSERVABILITY_METRICS_H_
 #define ATTENDANT_SERVER_OBSERVABILITY_METRICS_H_
 
@@ -17,13 +18,10 @@
 #include "absl/status/status.h"
 #include "server/scheduling/scheduler.h"
 
-namespace prometheus {
-class Collectable;
-}
-
 namespace attendant {
 
 struct ModelInfo;
+struct SecurityStats;
 
 enum class RpcMethod { kEmbed, kEmbedStream, kGetAttention, kTokenize, kListModels, kGetModel };
 inline constexpr int kNumRpcMethods = 6;
@@ -56,6 +54,8 @@ class Metrics final : public SchedulerObserver {
   // Called on every scrape, on the scraper's thread. The caller sets it to nullptr before what it reads goes away;
   // when that returns, no call is under way.
   void SetSchedulerStats(std::function<SchedulerStats()> stats);
+  // The same for API keys and certificates.
+  void SetSecurityStats(std::function<SecurityStats()> stats);
 
   // Every RequestStarted is followed by one RequestFinished with the same method.
   void RequestStarted(RpcMethod method);
@@ -72,8 +72,6 @@ class Metrics final : public SchedulerObserver {
 
   // What a scrape answers, in the text format.
   std::string Render() const;
-  // For MetricsServer.
-  const std::vector<std::shared_ptr<prometheus::Collectable>>& collectables() const;
 
  private:
   class Impl;

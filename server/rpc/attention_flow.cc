@@ -27,6 +27,8 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
 
   void Run() {
     absl::Status status = Prepare();
+    const int64_t num_tokens = tokenized_.sequence.num_tokens();
+    if (status.ok()) status = ChargeQuota(call_, num_tokens, core_.model->info().max_tokens);
     if (!status.ok()) return Finish(std::move(status));
     WorkItem item;
     item.sequence = std::move(tokenized_.sequence);
@@ -41,6 +43,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     work.items.push_back(std::move(item));
     AdmissionResult admission = core_.scheduler->Submit(std::move(work));
     if (admission.status.ok()) return;
+    call_.caller->Refund(num_tokens);
     if (admission.retry_after.count() > 0) {
       admission.status = WithRetryAfter(std::move(admission.status), admission.retry_after);
     }
@@ -56,7 +59,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     auto spec = ToAttentionSpec(*request_, model);
     if (!spec.ok()) return spec.status();
     spec_ = *std::move(spec);
-    const auto service_class = ToServiceClass(request_->service_class(), call_.default_class);
+    const auto service_class = ToServiceClass(request_->service_class(), *call_.caller, call_.default_class);
     if (!service_class.ok()) return service_class.status();
     service_class_ = *service_class;
     if (absl::Status status = call_.Check(); !status.ok()) return status;

@@ -232,14 +232,14 @@ absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_
   return ReadIndices(request.query_rows(), "query_rows", num_tokens, "tokens of the item").status();
 }
 
-absl::StatusOr<ServiceClass> ToServiceClass(int value, ServiceClass if_unspecified) {
+absl::StatusOr<ServiceClass> ToServiceClass(int value, const Caller& caller, ServiceClass if_unspecified) {
   switch (value) {
     case v1::SERVICE_CLASS_UNSPECIFIED:
-      return if_unspecified;
+      return caller.ChooseClass(std::nullopt, if_unspecified);
     case v1::SERVICE_CLASS_INTERACTIVE:
-      return ServiceClass::kInteractive;
+      return caller.ChooseClass(ServiceClass::kInteractive, if_unspecified);
     case v1::SERVICE_CLASS_BULK:
-      return ServiceClass::kBulk;
+      return caller.ChooseClass(ServiceClass::kBulk, if_unspecified);
     default:
       return UnknownValue("service_class", value, "ServiceClass");
   }

@@ -16,6 +16,7 @@
 #include "engine/embedder.h"
 #include "server/rpc/limits.h"
 #include "server/scheduling/service_class.h"
+#include "server/security/caller.h"
 
 namespace attendant {
 
@@ -51,8 +52,8 @@ absl::Status ToItemError(const InputError& error, const std::string& item_path, 
 absl::StatusOr<AttentionSpec> ToAttentionSpec(const v1::GetAttentionRequest& request, const ModelInfo& model);
 absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_tokens);
 
-// value: a v1::ServiceClass, as it came.
-absl::StatusOr<ServiceClass> ToServiceClass(int value, ServiceClass if_unspecified);
+// value: a v1::ServiceClass, as it came. PERMISSION_DENIED when the caller's key does not give it.
+absl::StatusOr<ServiceClass> ToServiceClass(int value, const Caller& caller, ServiceClass if_unspecified);
 
 // NOT_FOUND unless name is empty or the model's.
 absl::Status CheckModelName(std::string_view name, const ModelInfo& model);

@@ -30,6 +30,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     absl::Status status = CheckRequest();
     if (status.ok()) status = TokenizeItems();
     if (status.ok()) status = ReserveResults();
+    if (status.ok()) status = ChargeQuota(call_, tokens_, core_.model->info().max_tokens);
     if (!status.ok() || work_.items.empty()) return Finish(std::move(status));
     Submit();
   }
@@ -46,7 +47,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     auto settings = ToEmbedSettings(request_->options(), core_.model->info(), core_.limits);
     if (!settings.ok()) return settings.status();
     settings_ = *std::move(settings);
-    const auto service_class = ToServiceClass(request_->service_class(), call_.default_class);
+    const auto service_class = ToServiceClass(request_->service_class(), *call_.caller, call_.default_class);
     if (!service_class.ok()) return service_class.status();
     work_.service_class = *service_class;
     return absl::OkStatus();
@@ -119,6 +120,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     const auto self = shared_from_this();  // all items may be done before Submit returns
     AdmissionResult admission = core_.scheduler->Submit(std::exchange(work_, {}));
     if (admission.status.ok()) return;
+    call_.caller->Refund(tokens_);
     if (admission.retry_after.count() > 0) {
       admission.status = WithRetryAfter(std::move(admission.status), admission.retry_after);
     }

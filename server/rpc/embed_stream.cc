@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "attendant/v1/embedding.pb.h"
+#include "server/rpc/call_chain.h"
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/grpc_support.h"
 #include "server/rpc/message_scan.h"
@@ -37,7 +38,9 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kEmbedStream);
     // Not under our lock: Drain takes the lock of the open calls first, then ours.
     const bool accepted = open_calls_->Add(this);
+    const absl::Status admitted = Authenticate(core_, *context_).status();
     const std::lock_guard lock(mutex_);
+    if (!admitted.ok() && !finished_) return Refuse(admitted);
     draining_ = draining_ || !accepted;
     Proceed();
   }
@@ -99,16 +102,21 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   };
   // One request of the stream.
   struct Request {
-    CallContext call;
-    std::unique_ptr<RequestRecorder> recorder;
+    Request(const ServiceCore& core, grpc::CallbackServerContext* context, std::shared_ptr<CancelToken> cancel)
+        : chain(core, RpcMethod::kEmbedStream, context, std::move(cancel)) {}
+    CallChain chain;
     v1::EmbedStreamRequest message;
   };
 
+  // Under the lock, before anything has been started. Counts as one request, though none was read.
+  void Refuse(const absl::Status& admitted) {
+    finished_ = true;
+    Finish(Request(core_, context_, cancel_).chain.End(admitted, {}));
+  }
+
   void Handle(grpc::ByteBuffer bytes) {
-    auto request = std::make_shared<Request>();
-    request->call = NewCallContext(core_, *context_, cancel_);
-    request->call.default_class = ServiceClass::kBulk;
-    request->recorder = std::make_unique<RequestRecorder>(core_, RpcMethod::kEmbedStream, context_);
+    // The whole chain again for each request: a key that was taken back ends no stream, but opens nothing any more.
+    auto request = std::make_shared<Request>(core_, context_, cancel_);
     const size_t size = bytes.Length();
     RunWhereItFits(core_, size, [self = shared_from_this(), request, bytes = std::move(bytes)]() mutable {
       self->Run(std::move(request), std::move(bytes));
@@ -116,7 +124,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   }
 
   void Run(std::shared_ptr<Request> request, grpc::ByteBuffer bytes) {
-    absl::Status status = ParseMessage(core_, &bytes, request->call.reservation.get(), &request->message);
+    absl::Status status = request->chain.Parse(&bytes, &request->message);
     if (!status.ok()) {
       grpc::ProtoBufferReader reader(&bytes);
       request->message.set_id(FindString(v1::EmbedStreamRequest::kIdFieldNumber, &reader));
@@ -125,7 +133,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     bytes.Clear();
     // Shares the ownership: the flow's views into the texts keep the whole request alive.
     std::shared_ptr<const v1::EmbedRequest> embed(request, &request->message.request());
-    RunEmbed(core_, request->call, std::move(embed),
+    RunEmbed(core_, request->chain.context(), std::move(embed),
              [self = shared_from_this(), request](Outcome<v1::EmbedResponse> outcome) {
                self->Respond(*request, std::move(outcome));
              });
@@ -140,8 +148,8 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
       *response.mutable_status() = ToItemStatus(outcome.status);
       response.set_retry_after_ms(RetryAfterOf(outcome.status).count());
     }
-    request.recorder->Finish(outcome.status, outcome.report);
-    Answer answer{SerializeMessage(response), request.call.reservation};
+    request.chain.Record(outcome.status, outcome.report);
+    Answer answer{SerializeMessage(response), request.chain.context().reservation};
     const std::lock_guard lock(mutex_);
     answers_.push_back(std::move(answer));
     Proceed();

@@ -7,12 +7,14 @@
 
 #include "attendant/v1/embedding.grpc.pb.h"
 #include "server/rpc/attention_flow.h"
+#include "server/rpc/call_chain.h"
 #include "server/rpc/conversion.h"
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/embed_stream.h"
 #include "server/rpc/grpc_support.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/tokenize_flow.h"
+#include "server/rpc/unary_call.h"
 
 namespace attendant {
 namespace {
@@ -22,74 +24,6 @@ using grpc::CallbackServerContext;
 
 // Values of one GetAttentionResponse: 1 MiB, well below the 4 MB that gRPC clients accept by default.
 constexpr size_t kChunkValues = 256 * 1024;
-// HTTP/2's initial window: what the transport takes from us before the client has read anything.
-constexpr size_t kWatchedBytes = 64 * 1024;
-
-// A unary call: parses the request, runs the flow, answers. Owns itself until OnDone, which follows Finish.
-template <typename Request, typename Response>
-class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCalls::Member {
- public:
-  using Flow = std::function<void(const ServiceCore&, CallContext, std::shared_ptr<const Request>, Done<Response>)>;
-
-  UnaryCall(const ServiceCore& core, OpenCalls* open_calls, RpcMethod method, CallbackServerContext* context,
-            ByteBuffer* response)
-      : core_(core),
-        open_calls_(open_calls),
-        context_(context),
-        response_(response),
-        cancel_(std::make_shared<CancelToken>()),
-        call_(NewCallContext(core, *context, cancel_)),
-        recorder_(core, method, context) {}
-
-  void Start(const ByteBuffer* request, Flow flow) {
-    // gRPC keeps the request until the call ends; the object behind the const pointer is not const, and its bytes are
-    // not needed that long.
-    ByteBuffer bytes;
-    bytes.Swap(const_cast<ByteBuffer*>(request));
-    const size_t size = bytes.Length();
-    RunWhereItFits(core_, size, [this, bytes = std::move(bytes), flow = std::move(flow)]() mutable {
-      auto message = std::make_shared<Request>();
-      absl::Status status = ParseMessage(core_, &bytes, call_.reservation.get(), message.get());
-      if (!status.ok()) return End({.status = std::move(status), .response = {}, .report = {}});
-      bytes.Clear();
-      flow(core_, call_, std::move(message), [this](Outcome<Response> outcome) { End(std::move(outcome)); });
-    });
-  }
-
-  void OnCancel() override { cancel_->Cancel(); }
-
-  void OnDone() override {
-    if (watched_) open_calls_->Remove(this);
-    delete this;
-  }
-
-  void CancelIfStuckSince(SteadyTime time) override {
-    if (write_timer_.RunsSince(time)) context_->TryCancel();
-  }
-
- private:
-  void End(Outcome<Response> outcome) {
-    if (outcome.status.ok()) *response_ = SerializeMessage(outcome.response);
-    recorder_.Finish(outcome.status, outcome.report);
-    // A small answer fits into the transport's buffers, whoever reads it.
-    watched_ = response_->Length() > kWatchedBytes;
-    if (watched_) {
-      write_timer_.Begin();
-      open_calls_->Add(this);
-    }
-    Finish(EndCall(outcome.status, context_));
-  }
-
-  const ServiceCore& core_;
-  OpenCalls* const open_calls_;
-  CallbackServerContext* const context_;
-  ByteBuffer* const response_;
-  const std::shared_ptr<CancelToken> cancel_;
-  const CallContext call_;
-  RequestRecorder recorder_;
-  WriteTimer write_timer_;
-  bool watched_ = false;
-};
 
 // GetAttention: computes the whole tensor, whose size was checked beforehand, then writes it in chunks.
 class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public OpenCalls::Member {
@@ -99,18 +33,18 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
         open_calls_(open_calls),
         context_(context),
         cancel_(std::make_shared<CancelToken>()),
-        call_(NewCallContext(core, *context, cancel_)),
-        recorder_(core, RpcMethod::kGetAttention, context) {
+        chain_(core, RpcMethod::kGetAttention, context, cancel_) {
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kGetAttention);
     open_calls_->Add(this);
   }
 
   void Start(const ByteBuffer& request) {
+    if (!chain_.admitted().ok()) return End(chain_.admitted());
     RunWhereItFits(core_, request.Length(), [this, bytes = request]() mutable {
       auto message = std::make_shared<v1::GetAttentionRequest>();
-      absl::Status status = ParseMessage(core_, &bytes, call_.reservation.get(), message.get());
+      absl::Status status = chain_.Parse(&bytes, message.get());
       if (!status.ok()) return End(status);
-      RunAttention(core_, call_, std::move(message), [this](Outcome<AttentionResponse> outcome) {
+      RunAttention(core_, chain_.context(), std::move(message), [this](Outcome<AttentionResponse> outcome) {
         report_ = std::move(outcome.report);
         if (!outcome.status.ok()) return End(outcome.status);
         result_ = std::move(outcome.response);
@@ -152,17 +86,13 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
     StartWrite(&chunk_);
   }
 
-  void End(const absl::Status& status) {
-    recorder_.Finish(status, report_);
-    Finish(EndCall(status, context_));
-  }
+  void End(const absl::Status& status) { Finish(chain_.End(status, report_)); }
 
   const ServiceCore& core_;
   OpenCalls* const open_calls_;
   CallbackServerContext* const context_;
   const std::shared_ptr<CancelToken> cancel_;
-  const CallContext call_;
-  RequestRecorder recorder_;
+  CallChain chain_;
   WriteTimer write_timer_;
   CallReport report_;
   AttentionResponse result_;
@@ -189,15 +119,6 @@ void GetModel(const ServiceCore& core, const CallContext&, const std::shared_ptr
 void Tokenize(const ServiceCore& core, const CallContext& call,
               const std::shared_ptr<const v1::TokenizeRequest>& request, const Done<v1::TokenizeResponse>& done) {
   done(RunTokenize(core, call, *request));
-}
-
-template <typename Request, typename Response>
-grpc::ServerUnaryReactor* StartUnary(const ServiceCore& core, OpenCalls* open_calls, RpcMethod method,
-                                     CallbackServerContext* context, const ByteBuffer* request, ByteBuffer* response,
-                                     typename UnaryCall<Request, Response>::Flow flow) {
-  auto* call = new UnaryCall<Request, Response>(core, open_calls, method, context, response);
-  call->Start(request, std::move(flow));
-  return call;
 }
 
 template <typename Base>

@@ -30,4 +30,20 @@ absl::Status Reserve(int64_t bytes, Reservation* reservation) {
                         kRetryAfter);
 }
 
+absl::Status ChargeQuota(const CallContext& call, int64_t tokens, int64_t max_item_tokens) {
+  const Caller& caller = *call.caller;
+  const QuotaVerdict verdict = caller.Charge(tokens, max_item_tokens, std::chrono::steady_clock::now());
+  if (verdict.kind == QuotaVerdict::Kind::kTaken) return absl::OkStatus();
+  const std::string quota =
+      absl::StrCat("API key \"", caller.name(), "\" has a quota of ", caller.tokens_per_second(), " tokens per second");
+  if (verdict.kind == QuotaVerdict::Kind::kNever) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(quota, " and may never send a request of ", tokens, " tokens at once; at most ", verdict.burst));
+  }
+  return WithRetryAfter(
+      absl::ResourceExhaustedError(absl::StrCat(quota, ", of which too little is left for a request of ", tokens,
+                                                " tokens; try again in ", verdict.retry_after.count(), " ms")),
+      verdict.retry_after);
+}
+
 }  // namespace attendant

@@ -17,9 +17,11 @@
 #include "server/rpc/limits.h"
 #include "server/rpc/served_model.h"
 #include "server/scheduling/scheduler.h"
+#include "server/security/caller.h"
 
 namespace attendant {
 
+class ApiKeys;
 class Metrics;
 class WorkPool;
 
@@ -30,20 +32,29 @@ struct ServiceCore {
   WorkPool* pool = nullptr;
   ByteBudget* budget = nullptr;
   Metrics* metrics = nullptr;
+  const ApiKeys* keys = nullptr;  // none: whoever can connect may call
+  Right right = Right::kEmbed;    // what a key must open to be let in here
   RequestLimits limits;
   bool access_log = false;
 };
 
+// Made by CallChain alone: whoever holds one has come through the whole chain.
 struct CallContext {
   SteadyTime arrival;
   SteadyTime deadline = SteadyTime::max();
-  std::string flow;  // whom the scheduler is fair to: the caller's address without its port
   ServiceClass default_class = ServiceClass::kInteractive;  // of a request that names none
   std::shared_ptr<CancelToken> cancel;                      // never null
   std::shared_ptr<Reservation> reservation;  // never null; the call's memory, until its answer is on the wire
+  std::shared_ptr<const Caller> caller;      // never null
+  std::string flow;                          // whom the scheduler is fair to: the key, or the address without port
 
   // CANCELLED or DEADLINE_EXCEEDED when nobody waits for an answer any more.
   absl::Status Check() const;
+
+ private:
+  CallContext() = default;
+  friend class CallChain;
+  friend class CallContextMaker;  // of tests
 };
 
 // For metrics, the access log and CallMetadata. A stage that was not reached is unset.
@@ -67,6 +78,10 @@ using Done = std::function<void(Outcome<Response>)>;
 // Adds bytes to what a call holds. RESOURCE_EXHAUSTED when others hold too much at the moment, INVALID_ARGUMENT when
 // the call alone would be too large; both name the flag.
 absl::Status Reserve(int64_t bytes, Reservation* reservation);
+
+// Takes a request's tokens from the quota of the caller's key, before the request is submitted. RESOURCE_EXHAUSTED
+// names the key and the quota, and says when to come again, unless so large a request can never be accepted.
+absl::Status ChargeQuota(const CallContext& call, int64_t tokens, int64_t max_item_tokens);
 
 inline Microseconds Since(SteadyTime start) {
   return std::chrono::duration_cast<Microseconds>(std::chrono::steady_clock::now() - start);

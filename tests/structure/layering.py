@@ -34,7 +34,12 @@ LAYERS = {
                      ("absl/", "nlohmann/", "openssl/", "utf8proc.h")),
     "server/scheduling/": Layer(FACADE, ("absl/",)),
     "server/observability/": Layer(("server/scheduling/", *FACADE), ("absl/", "prometheus/", "spdlog/", "nlohmann/")),
-    "server/rpc/": Layer(("server/scheduling/", "server/observability/", *PROTO, *FACADE), ("absl/", "spdlog/", *GRPC)),
+    "server/network/": Layer((), ("absl/",)),
+    "server/security/": Layer(("server/scheduling/service_class.h", "server/observability/"), ("absl/", "openssl/")),
+    "server/http/": Layer(("server/network/", "server/security/", "server/observability/"),
+                          ("absl/", "httplib.h", "openssl/")),
+    "server/rpc/": Layer(("server/scheduling/", "server/observability/", "server/security/", *PROTO, *FACADE),
+                         ("absl/", "spdlog/", *GRPC)),
     "server/": Layer(("server/", *PROTO, *FACADE), ("absl/", "CLI/", "spdlog/", "nlohmann/", "prometheus/", *GRPC)),
     "client/": Layer(PROTO, ("absl/", "CLI/", "nlohmann/", "spdlog/", "png.h", "zlib.h", "stb_image_write.h", *GRPC)),
 }
@@ -52,6 +57,9 @@ FORBIDDEN_LINKS = {
     "engine/": r"attendant::(scheduling|rpc|proto|observability|server|client)\b|gRPC::|protobuf::|prometheus-cpp::",
     "server/scheduling/": r"attendant::(rpc|proto|observability|server|client)\b|gRPC::|protobuf::|prometheus-cpp::",
     "server/observability/": r"attendant::(rpc|proto|client)\b|gRPC::|protobuf::",
+    "server/network/": r"attendant::\w+|gRPC::|protobuf::|prometheus-cpp::",
+    "server/security/": r"attendant::(rpc|http|proto|server|client)\b|gRPC::|protobuf::",
+    "server/http/": r"attendant::(rpc|proto|server|client)\b|gRPC::|protobuf::",
     "server/": r"attendant::client\b",
     "client/": r"attendant::(engine|kernels|model|tokenizer|scheduling|rpc|observability|server)\b|prometheus-cpp::",
 }

@@ -93,6 +93,8 @@ class Layers(unittest.TestCase):
         self.assert_allowed("engine/embedder.cc", '"engine/model/b.h"', '"engine/tokenizer/c.h"')
         self.assert_allowed("server/scheduling/a.cc", '"engine/embedder.h"', '"server/scheduling/b.h"')
         self.assert_allowed("server/rpc/a.cc", '"server/scheduling/b.h"', '"attendant/v1/embedding.grpc.pb.h"')
+        self.assert_allowed("server/rpc/a.cc", '"server/security/b.h"')
+        self.assert_allowed("server/http/a.cc", '"server/security/b.h"', '"server/network/c.h"')
         self.assert_allowed("server/main.cc", '"server/rpc/b.h"', '"server/server.h"')
         self.assert_allowed("client/cli/a.cc", '"client/b.h"', '"attendant/v1/embedding.pb.h"')
 
@@ -103,6 +105,8 @@ class Layers(unittest.TestCase):
         self.assert_refused("server/scheduling/a.cc", '"server/rpc/b.h"', '"server/observability/b.h"')
         self.assert_refused("server/scheduling/a.cc", '"engine/model/b.h"')
         self.assert_refused("server/rpc/a.cc", '"engine/kernels/b.h"', '"server/server.h"', '"client/b.h"')
+        self.assert_refused("server/security/a.cc", '"server/rpc/b.h"', '"server/scheduling/scheduler.h"', "<grpcpp/a.h>")
+        self.assert_refused("server/http/a.cc", '"server/rpc/b.h"', "<grpcpp/grpcpp.h>", '"attendant/v1/e.pb.h"')
         self.assert_refused("client/a.cc", '"server/rpc/b.h"', '"engine/embedder.h"')
         self.assert_refused("server/a.cc", '"client/b.h"', '"tests/testing/b.h"', '"bench/b.h"')
 

@@ -1,15 +1,10 @@
-#include "server/listen_address.h"
+#include "server/network/listen_address.h"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <fstream>
-#include <sstream>
-
-#include "server/port_file.h"
 
 namespace attendant {
 namespace {
@@ -63,18 +58,24 @@ TEST(ListenAddressTest, TakenPortsSayHowToGoOn) {
   }
 }
 
-TEST(PortFileTest, IsWrittenWholeOrReported) {
-  const std::string path = ::testing::TempDir() + "ports";
-  ASSERT_TRUE(WritePortFile(path, 1, 2).ok());
-  std::stringstream text;
-  text << std::ifstream(path).rdbuf();
-  EXPECT_EQ(text.str(), "grpc=1\nmetrics=2\n");
-  ASSERT_TRUE(WritePortFile(path, 1, 0).ok());
-  text.str("");
-  text << std::ifstream(path).rdbuf();
-  EXPECT_EQ(text.str(), "grpc=1\n");
-  EXPECT_THAT(std::string(WritePortFile("/no/such/dir/ports", 1, 2).message()), HasSubstr("/no/such/dir/ports"));
+TEST(ListenAddress, TellsThisMachineFromTheRest) {
+  for (const char* address : {"127.0.0.1:0", "127.9.9.9:1", "[::1]:0", "localhost:50051", "unix:/tmp/x"}) {
+    EXPECT_TRUE(IsThisMachineOnly(address)) << address;
+  }
+  for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:1", "[2001:db8::1]:1", "nonsense", ""}) {
+    EXPECT_FALSE(IsThisMachineOnly(address)) << address;
+  }
 }
+
+TEST(Listeners, AllAddressesOfANameGetOnePort) {
+  const auto listeners = Listeners::Bind("localhost:0");
+  ASSERT_TRUE(listeners.ok()) << listeners.status();
+  EXPECT_GT(listeners->port(), 0);
+  EXPECT_GE(listeners->sockets().size(), 1u);
+  EXPECT_FALSE(CheckCanListen("127.0.0.1:" + std::to_string(listeners->port())).ok());
+}
+
+TEST(Listeners, UnixPathsAreForGrpcOnly) { EXPECT_FALSE(Listeners::Bind("unix:/tmp/x").ok()); }
 
 }  // namespace
 }  // namespace attendant
