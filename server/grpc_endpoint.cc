@@ -24,6 +24,8 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 // A client that has vanished without a word is noticed after at most this long.
 constexpr int kKeepaliveTimeMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
+// For TLS and the first frame of HTTP/2; gRPC's default of two minutes is a long time to hold a silent caller's socket.
+constexpr int kHandshakeTimeoutMs = 10'000;
 // Clients behind NATs and proxies ping every 10 s or more; gRPC's default of 5 minutes would cut them off.
 constexpr int kMinPingIntervalMs = 5'000;
 
@@ -46,6 +48,7 @@ void SetConnectionArguments(const GrpcEndpointOptions& options, grpc::ServerBuil
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // The services inflate by themselves, within the limits.
   builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

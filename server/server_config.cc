@@ -193,7 +193,8 @@ bool IsForSomeoneElse(const std::string& name) {
   static const std::set<std::string> kOthers = {
       "ATTENDANT_SERVER",       "ATTENDANT_CACHE_DIR", "ATTENDANT_SKIP_SETUP", "ATTENDANT_GRPC_PORT",
       "ATTENDANT_VERSION",      "ATTENDANT_BIN",       "ATTENDANT_PORT",       "ATTENDANT_API_KEY",
-      "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS",       "ATTENDANT_TLS_CA",     "ATTENDANT_TLS_SERVER_NAME"};
+      "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS",       "ATTENDANT_TLS_CA",     "ATTENDANT_TLS_SERVER_NAME",
+      "ATTENDANT_CLIENT_CERT",  "ATTENDANT_CLIENT_KEY"};
   const auto starts = [&name](const char* prefix) { return name.rfind(prefix, 0) == 0; };
   return kOthers.count(name) > 0 || starts("ATTENDANT_TEST_") || starts("ATTENDANT_SERVICE_") ||
          starts("ATTENDANT_PORT_") || starts("ATTENDANT_CONTAINER_");
@@ -254,6 +255,7 @@ void SetUp(CLI::App& app, ServerConfig* config) {
   AddSchedulerFlags(app, &config->scheduler);
   AddOperationFlags(app, config);
   app.add_option("--hash-api-key", "Read an API key from standard input, print its line for --api-keys-file, exit")
+      ->configurable(false)
       ->type_name("NAME")
       ->group("Security");
   app.set_config("--config", "", "Configuration file (TOML): lines of NAME = VALUE, names as the flags without --")

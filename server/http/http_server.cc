@@ -157,7 +157,10 @@ class HttpServer::Impl final : private httplib::Server {
         socket, options_.tls == nullptr ? nullptr : options_.tls->current(),
         Connection::Limits{.max_head_bytes = options_.max_head_bytes, .write_timeout = options_.write_timeout});
     const std::lock_guard lock(mutex_);
-    if (open_.size() >= 2 * options_.max_connections) return;
+    if (pending_.size() >= options_.max_connections) {
+      open_.erase(pending_.front().get());
+      pending_.pop_front();
+    }
     open_.insert(connection.get());
     pending_.push_back(std::move(connection));
     if (idle_threads_ < pending_.size() && threads_.size() < options_.max_connections) AddThread();

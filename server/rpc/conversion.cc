@@ -167,6 +167,16 @@ absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::GetAttentionRequest&
   return ReadTokenizeOptions(request, limits, "");
 }
 
+absl::Status CheckPromptWork(const std::string& field, size_t prompt_bytes, int items, size_t request_bytes) {
+  // Ordinary text has a token in four bytes, the densest one in two: below a hundred times the ordinary work together.
+  constexpr size_t kMaxWorkPerByte = 32;
+  const size_t work = prompt_bytes * static_cast<size_t>(items);
+  if (work <= kMaxWorkPerByte * request_bytes) return absl::OkStatus();
+  return InvalidField(
+      field, absl::StrCat("with ", items, " items it makes ", work, " bytes of text, more than ", kMaxWorkPerByte,
+                          " times the request's ", request_bytes, "; use a shorter prompt, or fewer items at a time"));
+}
+
 std::variant<Input, InputError> ToInput(const v1::Item& item, const RequestLimits& limits) {
   switch (item.input_case()) {
     case v1::Item::kText: {

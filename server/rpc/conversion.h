@@ -41,6 +41,10 @@ absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, c
 absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::TokenizeRequest& request, const RequestLimits& limits);
 absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::GetAttentionRequest& request, const RequestLimits& limits);
 
+// A prompt_text is worked on again with each item, so a long one with many short items makes a small request a large
+// piece of work. field: the prompt's. request_bytes: of the whole request.
+absl::Status CheckPromptWork(const std::string& field, size_t prompt_bytes, int items, size_t request_bytes);
+
 // Fields of the errors are relative to the item, "" for the item itself.
 std::variant<Input, InputError> ToInput(const v1::Item& item, const RequestLimits& limits);
 

@@ -47,6 +47,9 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     auto settings = ToEmbedSettings(request_->options(), core_.model->info(), core_.limits);
     if (!settings.ok()) return settings.status();
     settings_ = *std::move(settings);
+    absl::Status work = CheckPromptWork("options.prompt_text", request_->options().prompt_text().size(),
+                                        request_->items_size(), request_->ByteSizeLong());
+    if (!work.ok()) return work;
     const auto service_class = ToServiceClass(request_->service_class(), *call_.caller, call_.default_class);
     if (!service_class.ok()) return service_class.status();
     work_.service_class = *service_class;

@@ -15,7 +15,9 @@ absl::Status CheckRequest(const ServiceCore& core, const v1::TokenizeRequest& re
   absl::Status status = CheckModelName(request.model(), core.model->info());
   if (!status.ok()) return status;
   if (request.items().empty()) return InvalidField("items", "there are none; give at least one");
-  if (request.items_size() <= core.limits.max_items_per_request) return absl::OkStatus();
+  if (request.items_size() <= core.limits.max_items_per_request) {
+    return CheckPromptWork("prompt_text", request.prompt_text().size(), request.items_size(), request.ByteSizeLong());
+  }
   return InvalidField("items", absl::StrCat(request.items_size(), " are more than the limit of ",
                                             core.limits.max_items_per_request, " (--max-items-per-request)"));
 }

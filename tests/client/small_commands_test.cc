@@ -32,6 +32,30 @@ TEST_F(SmallCommandsTest, TheServersAddressComesFromTheEnvironment) {
   ::unsetenv("ATTENDANT_SERVER");
 }
 
+TEST_F(SmallCommandsTest, FilesOfKeysAndCertificatesAreNamedWhenTheyWillNotDo) {
+  EXPECT_EQ(Run({"models", "--api-key-file", Path("none")}), kExitUsage);
+  EXPECT_THAT(err_, ::testing::AllOf(HasSubstr("--api-key-file"), HasSubstr(Path("none"))));
+  EXPECT_EQ(Run({"models", "--api-key-file", WriteFile("key", "two words")}), kExitUsage);
+  EXPECT_THAT(err_, HasSubstr("api_key"));
+  EXPECT_EQ(Run({"models", "--tls-ca", WriteFile("ca", "no PEM")}), kExitUsage);
+  EXPECT_THAT(err_, HasSubstr("CERTIFICATE"));
+  EXPECT_EQ(Run({"models", "--tls-cert", WriteFile("cert", "x")}), kExitUsage);
+  EXPECT_THAT(err_, HasSubstr("--tls-key"));
+}
+
+TEST_F(SmallCommandsTest, AKeyIsForWhoeverAsksForIt) {
+  EXPECT_EQ(Run({"models", "--api-key-file", WriteFile("key", "0123456789abcdef\n")}), kExitOk) << err_;
+  ::setenv("ATTENDANT_API_KEY", "0123456789abcdef", 1);
+  EXPECT_EQ(Run({"models"}), kExitOk) << err_;
+  ::setenv("ATTENDANT_API_KEY", "two words", 1);
+  EXPECT_EQ(Run({"models"}), kExitUsage);
+  ::unsetenv("ATTENDANT_API_KEY");
+}
+
+TEST_F(SmallCommandsTest, TlsDoesNotFallBackToPlainText) {
+  EXPECT_EQ(Run({"health", "--tls", "--timeout", "2"}), kExitUnreachable);
+}
+
 TEST_F(SmallCommandsTest, SimilarityTable) {
   EXPECT_EQ(Run({"similarity", "--timings", "same", "same", "another"}), kExitOk) << err_;
   std::istringstream lines(out_);

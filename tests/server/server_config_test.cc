@@ -139,6 +139,45 @@ TEST_F(ServerConfigTest, ContradictionsNameBothFlags) {
   EXPECT_THAT(ErrorOf({"--metrics-address", "127.0.0.1:50051"}), HasSubstr("--grpc-address"));
 }
 
+TEST_F(ServerConfigTest, SecurityFlags) {
+  const SecurityConfig defaults = Parse({}).security;
+  EXPECT_EQ(defaults.api_keys_file, "");
+  EXPECT_EQ(defaults.reflection, "auto");
+  const SecurityConfig security = Parse({"--api-keys-file=K", "--tls-cert", "C", "--tls-key", "P", "--tls-client-ca",
+                                         "A", "--metrics-tls", "--metrics-require-key", "--reflection", "off"})
+                                      .security;
+  EXPECT_EQ(security.api_keys_file + security.tls_cert + security.tls_key + security.tls_client_ca, "KCPA");
+  EXPECT_TRUE(security.metrics_tls && security.metrics_require_key);
+  EXPECT_EQ(security.reflection, "off");
+}
+
+TEST_F(ServerConfigTest, SecurityFlagsThatNeedEachOtherSaySo) {
+  EXPECT_THAT(ErrorOf({"--tls-cert", "C"}), HasSubstr("--tls-cert needs --tls-key"));
+  EXPECT_THAT(ErrorOf({"--tls-key", "K"}), HasSubstr("--tls-key needs --tls-cert"));
+  EXPECT_THAT(ErrorOf({"--tls-client-ca", "A"}), HasSubstr("--tls-client-ca needs --tls-cert"));
+  EXPECT_THAT(ErrorOf({"--metrics-tls"}), HasSubstr("--metrics-tls needs --tls-cert"));
+  EXPECT_THAT(ErrorOf({"--metrics-require-key"}), HasSubstr("--metrics-require-key needs --api-keys-file"));
+  EXPECT_THAT(ErrorOf({"--reflection", "maybe"}), HasSubstr("--reflection"));
+}
+
+TEST_F(ServerConfigTest, HashingAKeyIsAsItsOwnCommand) {
+  const CommandLine command = ParseCommandLine({"--hash-api-key", "search-ui"}, {});
+  EXPECT_FALSE(command.config.has_value());
+  EXPECT_EQ(command.hash_api_key, "search-ui");
+  // Only ever asked for by the command line.
+  EXPECT_FALSE(ParseCommandLine({"--model", "DIR"}, {{"ATTENDANT_HASH_API_KEY", "a"}}).hash_api_key.has_value());
+  EXPECT_THAT(ErrorOf({"--config", WriteFile("hash-api-key = \"a\"\n")}), HasSubstr("hash-api-key"));
+}
+
+TEST_F(ServerConfigTest, VariablesOfTheClientAreNoMistakes) {
+  Environment environment;
+  for (const char* name : {"ATTENDANT_API_KEY", "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS", "ATTENDANT_TLS_CA",
+                           "ATTENDANT_TLS_SERVER_NAME", "ATTENDANT_CLIENT_CERT", "ATTENDANT_CLIENT_KEY"}) {
+    environment[name] = "x";
+  }
+  EXPECT_THAT(ParseCommandLine({"--model", "DIR"}, environment).warnings, IsEmpty());
+}
+
 TEST_F(ServerConfigTest, HelpAndVersion) {
   const CommandLine help = ParseCommandLine({"--help"}, {{"ATTENDANT_THREADS", "4"}});
   EXPECT_FALSE(help.config.has_value());

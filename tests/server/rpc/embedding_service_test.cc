@@ -140,15 +140,40 @@ TEST_F(ServiceTest, CompressedRequestsAreInflatedWithinTheLimit) {
     auto context = Context();
     context->set_compression_algorithm(algorithm);
     v1::EmbedResponse response;
-    grpc::Status status = stub().Embed(context.get(), Texts({std::string(100'000, 'x')}), &response);
+    grpc::Status status = stub().Embed(context.get(), Texts({std::string(60'000, 'x')}), &response);
     ASSERT_TRUE(status.ok()) << status.error_message();
-    EXPECT_THAT(response.results(0).embedding().values(), ElementsAre(1, 100'000, 0, 0));
+    EXPECT_THAT(response.results(0).embedding().values(), ElementsAre(1, 60'000, 0, 0));
     context = Context();
     context->set_compression_algorithm(algorithm);
     status = stub().Embed(context.get(), Texts({std::string(100 << 20, 'x')}), &response);
     EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
     EXPECT_THAT(status.error_message(), HasSubstr("when decompressed"));
+    // Within the limit, but made of next to nothing.
+    context = Context();
+    context->set_compression_algorithm(algorithm);
+    status = stub().Embed(context.get(), Texts({std::string(500'000, 'x')}), &response);
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr("more than 64 times as large"));
   }
+}
+
+TEST_F(ServiceTest, ALongPromptForManyShortItemsIsTooMuchForItsBytes) {
+  StartServer();
+  v1::EmbedRequest request = Texts(std::vector<std::string>(200, "w1"));
+  request.mutable_options()->set_prompt_text(std::string(2000, 'x'));
+  v1::EmbedResponse response;
+  const grpc::Status status = Embed(request, &response);
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldOf(status), "options.prompt_text");
+  v1::TokenizeRequest tokenize;
+  *tokenize.mutable_items() = request.items();
+  tokenize.set_prompt_text(request.options().prompt_text());
+  v1::TokenizeResponse tokens;
+  EXPECT_EQ(FieldOf(stub().Tokenize(Context().get(), tokenize, &tokens)), "prompt_text");
+  // What people do: an instruction before each question.
+  request = Texts(std::vector<std::string>(200, "what is the meaning of life"));
+  request.mutable_options()->set_prompt_text(std::string(400, 'x'));
+  EXPECT_TRUE(Embed(request, &response).ok());
 }
 
 TEST_F(ServiceTest, AnswersAboveTheMessageLimitAreRefusedBeforeTheWork) {
