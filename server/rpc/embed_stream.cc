@@ -38,7 +38,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kEmbedStream);
     // Not under our lock: Drain takes the lock of the open calls first, then ours.
     const bool accepted = open_calls_->Add(this);
-    const absl::Status admitted = Authenticate(core_, *context_).status();
+    const absl::Status admitted = Admit();
     const std::lock_guard lock(mutex_);
     if (!admitted.ok() && !finished_) return Refuse(admitted);
     draining_ = draining_ || !accepted;
@@ -107,6 +107,14 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     CallChain chain;
     v1::EmbedStreamRequest message;
   };
+
+  // May this caller have a stream, and may anybody now?
+  absl::Status Admit() const {
+    if (absl::Status status = Authenticate(core_, *context_).status(); !status.ok()) return status;
+    AdmissionResult admission = core_.scheduler->CheckStream();
+    if (admission.reason != Refusal::kShed) return absl::OkStatus();
+    return WithRetryAfter(std::move(admission.status), admission.retry_after);
+  }
 
   // Under the lock, before anything has been started. Counts as one request, though none was read.
   void Refuse(const absl::Status& admitted) {
@@ -201,21 +209,11 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   bool finished_ = false;
 };
 
-class RefusedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
- public:
-  explicit RefusedStream(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartEmbedStream(const ServiceCore& core,
                                                                               grpc::CallbackServerContext* context,
                                                                               OpenCalls* open_calls) {
-  const AdmissionResult admission = core.scheduler->CheckStream();
-  if (admission.reason == Refusal::kShed) {
-    return new RefusedStream(EndCall(WithRetryAfter(admission.status, admission.retry_after), context));
-  }
   auto stream = std::make_shared<EmbedStream>(core, context, open_calls);
   stream->Start();
   return stream.get();

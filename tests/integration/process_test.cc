@@ -85,7 +85,7 @@ TEST(Process, MetricsTellOfEveryRequest) {
   eventually("attendant_compute_seconds_count", 4);
   eventually("attendant_queue_seconds_count", 4);
   eventually("attendant_padding_tokens_total", 0);
-  eventually("attendant_queue_items", 0);
+  eventually("attendant_queue_items{class=\"interactive\"}", 0);
   eventually("attendant_idle_workers", 1);
   EXPECT_GT(MetricValue(port, "attendant_tokens_total"), 0);
   EXPECT_GT(MetricValue(port, "process_resident_memory_bytes"), 0);

@@ -8,6 +8,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <map>
+#include <thread>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/observability/logging.h"
@@ -277,6 +278,25 @@ TEST_F(CallChainTest, AStreamIsRefusedBeforeItIsRead) {
   v1::EmbedStreamResponse response;
   EXPECT_FALSE(stream->Read(&response));  // nothing was written: the answer comes all the same
   EXPECT_EQ(stream->Finish().error_code(), StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(CallChainTest, AStreamThatIsShedIsCountedToo) {
+  config().scheduler.max_queued_items = 4;
+  config().limits.max_items_per_request = 4;
+  config().scheduler.max_batch_items = 1;
+  StartWithKeys(Line("one", kKey));
+  gate().Close();
+  std::thread busy([this] { EXPECT_TRUE(EmbedWith(kKey, {"a", "b", "c", "d"}).ok()); });
+  gate().AwaitArrival();  // one runs, three of four wait
+  const auto context = Context();
+  context->AddMetadata("authorization", std::string("Bearer ") + kKey);
+  const auto stream = stub().EmbedStream(context.get());
+  v1::EmbedStreamResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(Scrape(), HasSubstr("attendant_requests_total{code=\"RESOURCE_EXHAUSTED\",method=\"EmbedStream\"} 1\n"));
+  gate().Open();
+  busy.join();
 }
 
 TEST_F(CallChainTest, AKeyThatIsTakenBackOpensNothingMoreNotEvenInAnOpenStream) {

@@ -184,10 +184,11 @@ TEST_F(ConversionTest, ModelsAreDescribedWithTheirLimits) {
 }
 
 TEST(ToServiceClass, KnowsItsValuesAndNamesOthers) {
-  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_UNSPECIFIED, ServiceClass::kBulk), ServiceClass::kBulk);
-  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_INTERACTIVE, ServiceClass::kBulk), ServiceClass::kInteractive);
-  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_BULK, ServiceClass::kInteractive), ServiceClass::kBulk);
-  const absl::Status unknown = ToServiceClass(7, ServiceClass::kBulk).status();
+  const Caller& anybody = *Caller::Anonymous();
+  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_UNSPECIFIED, anybody, ServiceClass::kBulk), ServiceClass::kBulk);
+  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_INTERACTIVE, anybody, ServiceClass::kBulk), ServiceClass::kInteractive);
+  EXPECT_EQ(*ToServiceClass(v1::SERVICE_CLASS_BULK, anybody, ServiceClass::kInteractive), ServiceClass::kBulk);
+  const absl::Status unknown = ToServiceClass(7, anybody, ServiceClass::kBulk).status();
   EXPECT_TRUE(absl::IsInvalidArgument(unknown));
   EXPECT_THAT(std::string(unknown.message()), ::testing::HasSubstr("ServiceClass"));
 }
