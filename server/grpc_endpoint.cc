@@ -8,6 +8,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -31,11 +32,19 @@ constexpr int kMinPingIntervalMs = 5'000;
 
 int ToInt(int64_t value) { return static_cast<int>(std::min<int64_t>(value, kMaxInt)); }
 
+// Of gRPC's errors one a second is a warning: outsiders make them, too, by handshakes that fail.
+bool FirstOfItsSecond() {
+  static std::atomic<int64_t> last{-1};
+  const auto now = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::seconds(1);
+  return last.exchange(now) != now;
+}
+
 // gRPC and protobuf write to stderr by themselves; their lines join ours. What protobuf says of a message that does not
 // parse is the caller's business, and a caller could fill the disk with it.
 void RedirectLibraryLogs() {
   gpr_set_log_function([](gpr_log_func_args* args) {
-    Log(args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug, "grpc",
+    const bool warn = args->severity == GPR_LOG_SEVERITY_ERROR && FirstOfItsSecond();
+    Log(warn ? LogLevel::kWarning : LogLevel::kDebug, "grpc",
         {{"message", args->message}, {"file", args->file}, {"line", args->line}});
   });
   google::protobuf::SetLogHandler([](google::protobuf::LogLevel level, const char*, int, const std::string& message) {

@@ -5,6 +5,7 @@
 #define ATTENDANT_SERVER_HTTP_CONNECTION_H_
 
 #include <httplib.h>
+#include <openssl/ssl.h>
 
 #include <array>
 #include <atomic>

@@ -10,6 +10,9 @@ import urllib.request
 
 import dashboard
 
+# Of a server with --tls-cert, which the compose file's is not.
+NOT_HERE = {"attendant_tls_certificate_expiry_timestamp_seconds"}
+
 
 def problems(prometheus):
     with urllib.request.urlopen(f"{prometheus}/api/v1/rules", timeout=30) as response:
@@ -20,7 +23,7 @@ def problems(prometheus):
         if rule["health"] != "ok":
             yield f"{rule['name']}: {rule['health']}: {rule.get('lastError', 'not evaluated yet')}"
         for metric in sorted(set(re.findall(r"\b(?:attendant|process)_\w+|\bup\b", rule["query"]))):
-            if not dashboard.ask(prometheus, "query", query=metric):
+            if metric not in NOT_HERE and not dashboard.ask(prometheus, "query", query=metric):
                 yield f"{rule['name']}: nothing is called {metric}"
 
 
