@@ -3,6 +3,7 @@
 import unittest
 
 import cpp_source
+import documentation
 import layering
 import size
 
@@ -148,6 +149,24 @@ class Layers(unittest.TestCase):
         ):
             self.assertEqual(self.problems(path, line.format(good)), [])
             self.assertEqual(len(self.problems(path, line.format(bad))), 1, path)
+
+
+class Documentation(unittest.TestCase):
+    SOURCE = ('AddNumber(app, "--max-items", &x);\napp.add_flag("--log,!--no-log", y);\n'
+              'CounterFamily("attendant_items_total", "Items.");\n')
+
+    def problems(self, readme, operations):
+        return list(documentation.problems([("server/server_config.cc", self.SOURCE)], readme, operations))
+
+    def test_flags_and_metrics_are_found(self):
+        self.assertEqual(self.problems("`--max-items` and `--log`", "`attendant_items_total{code}`"), [])
+
+    def test_what_is_missing_is_named(self):
+        self.assertEqual(len(self.problems("`--max-items-per-day`, `--log`", "`attendant_items_total`")), 1)
+        self.assertEqual(len(self.problems("`--max-items`, `--log`", "`attendant_items`, attendant_items_total_ever")), 1)
+
+    def test_flags_are_looked_for_where_they_are_made(self):
+        self.assertEqual(list(documentation.problems([("server/other.cc", '"--max-items"')], "", "")), [])
 
 
 if __name__ == "__main__":
