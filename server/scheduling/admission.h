@@ -23,6 +23,7 @@ class Admission {
     ServiceClass service_class = ServiceClass::kInteractive;
     double cost_us = 0;     // predicted, of all items on one worker
     double longest_us = 0;  // of the longest item
+    double batch_us = 0;    // of a full batch
   };
   struct Load {
     // What waits in the queue at the moment.
@@ -54,6 +55,10 @@ class Admission {
 
   // The speed that the hints are computed from: a moving average over the last batches.
   void RecordBatch(int64_t tokens, Microseconds compute);
+  // Of a batch that one worker computed alone.
+  void RecordPrediction(double predicted_us, Microseconds actual);
+  // What predictions are stretched by.
+  double margin() const;
   // Of all workers together.
   double tokens_per_second() const;
 
@@ -72,6 +77,7 @@ class Admission {
   Shedding shedding_;
   double recent_tokens_;
   double recent_seconds_;
+  double error_;  // mean of |actual / predicted - 1| of the last batches
 };
 
 }  // namespace attendant

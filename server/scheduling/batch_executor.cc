@@ -19,7 +19,7 @@ absl::Status DroppedStatus(absl::StatusCode reason, DropStage stage) {
     case absl::StatusCode::kCancelled:
       return absl::CancelledError(absl::StrCat("cancelled by the caller ", where));
     case absl::StatusCode::kDeadlineExceeded:
-      return absl::DeadlineExceededError(absl::StrCat("the deadline was over ", where));
+      return absl::DeadlineExceededError(absl::StrCat("the deadline was over, or could no longer be kept, ", where));
     default:
       return absl::UnavailableError("the server shut down before the item's turn");
   }

@@ -99,9 +99,10 @@ AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
   const SteadyTime now = options_.clock();
   {
     Lock lock(mutex_);
-    const WorkQueue::Cost cost = WorkQueue::CostOf(call);
+    const WorkQueue::Cost cost = queue_.CostOf(call);
     summary.cost_us = cost.total_us;
     summary.longest_us = cost.longest_us;
+    summary.batch_us = cost.batch_us;
     result = admission_.Check(summary, LoadFor(call, cost, now), now);
     const bool momentary = absl::IsResourceExhausted(result.status) && result.retry_after.count() > 0;
     if (momentary && now >= next_sweep_) {
@@ -169,6 +170,7 @@ void Scheduler::Impl::WorkerMain(int worker, WorkerTeam* team) {
         admission_.RecordBatch(batch.tokens, compute);
         // The prediction is for one worker.
         if (!team->was_shared()) {
+          admission_.RecordPrediction(batch.predicted_us, compute);
           batch.runtime->correction().Record(batch.cost_us, compute);
         }
         running_us_ = std::max(0.0, running_us_ - batch.predicted_us);

@@ -13,9 +13,12 @@ double Predicted(const ModelRuntime& runtime, int32_t tokens) {
   return runtime.cost().SequenceUs(tokens) * runtime.correction().factor();
 }
 
+Microseconds AsTime(double us) { return Microseconds(static_cast<int64_t>(us)); }
+
 }  // namespace
 
 void MicroBatch::Clear() {
+  first_deadline = SteadyTime::max();
   items.clear();
   dropped.clear();
   runtime.reset();
@@ -53,7 +56,8 @@ void WorkQueue::TakeBatch(SteadyTime now, int idle_workers, MicroBatch* batch) {
   ClassQueue& queue = Of(service_class);
   int64_t share = 0;
   while (ClassQueue::Call* call = queue.Next(batch->runtime.get())) {
-    const absl::StatusCode stale = StaleReason(call->work.cancel.get(), call->work.deadline, now);
+    absl::StatusCode stale = StaleReason(call->work.cancel.get(), call->work.deadline, now);
+    if (stale == absl::StatusCode::kOk && IsTooLate(*call, now)) stale = absl::StatusCode::kDeadlineExceeded;
     if (stale != absl::StatusCode::kOk) {
       if (batch->dropped.size() >= kMaxDropsPerTake) break;
       DropCall(&queue, call, stale, &batch->dropped);
@@ -65,7 +69,8 @@ void WorkQueue::TakeBatch(SteadyTime now, int idle_workers, MicroBatch* batch) {
                        int64_t{std::min(batch->runtime->cost().min_share_tokens, max_batch_tokens_)});
     }
     const int32_t tokens = call->work.items[call->next].sequence.num_tokens();
-    if (!Fits(*batch, tokens, share)) break;
+    if (!Fits(*batch, tokens, share) || !WouldBeInTime(*batch, *call, now)) break;
+    batch->first_deadline = std::min(batch->first_deadline, call->work.deadline);
     batch->items.push_back(TakeNext(&queue, call, ClassQueue::Fate::kServed));
     batch->tokens += tokens;
     batch->cost_us += batch->runtime->cost().SequenceUs(tokens);
@@ -104,6 +109,21 @@ bool WorkQueue::Fits(const MicroBatch& batch, int64_t item_tokens, int64_t share
   if (batch.tokens + item_tokens > max_batch_tokens_) return false;
   // The border nearest to the share: an item that lies more beyond it than before it is the next worker's.
   return batch.tokens + item_tokens / 2 <= share && batch.tokens < share;
+}
+
+bool WorkQueue::IsTooLate(const ClassQueue::Call& call, SteadyTime now) const {
+  // The last one is always tried: a wrong prediction is corrected by work only.
+  if (call.work.deadline == SteadyTime::max() || items() == 1) return false;
+  return now + AsTime(Predicted(*call.work.runtime, call.work.items[call.next].sequence.num_tokens())) >
+         call.work.deadline;
+}
+
+bool WorkQueue::WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, SteadyTime now) const {
+  if (batch.items.empty()) return true;
+  const SteadyTime deadline = std::min(batch.first_deadline, call.work.deadline);
+  if (deadline == SteadyTime::max()) return true;
+  const double own_us = Predicted(*call.work.runtime, call.work.items[call.next].sequence.num_tokens());
+  return now + AsTime(batch.predicted_us + own_us) <= deadline;
 }
 
 QueuedItem WorkQueue::TakeNext(ClassQueue* queue, ClassQueue::Call* call, ClassQueue::Fate fate) {
@@ -155,8 +175,9 @@ SteadyTime WorkQueue::PlaceOf(const WorkCall& call, SteadyTime now) const {
   return std::min(call.deadline, now + patience_);
 }
 
-WorkQueue::Cost WorkQueue::CostOf(const WorkCall& call) {
+WorkQueue::Cost WorkQueue::CostOf(const WorkCall& call) const {
   Cost cost;
+  cost.batch_us = max_batch_tokens_ * call.runtime->cost().token_us * call.runtime->correction().factor();
   for (const WorkItem& item : call.items) {
     const double us = Predicted(*call.runtime, item.sequence.num_tokens());
     cost.total_us += us;

@@ -9,7 +9,9 @@
 // A micro-batch is of one class and one model. It takes items strictly in order (never skipping one that does not fit,
 // which would starve long ones): up to max_batch_tokens and max_batch_items, or, when the class holds less than enough
 // for all idle workers, an even share of it, cut at the item border nearest to the share. A single item above
-// max_batch_tokens runs alone. What was cancelled or has expired is dropped when it is reached.
+// max_batch_tokens runs alone. What was cancelled or has expired is dropped when it is reached, and so is what could no
+// longer be computed in time while other work waits: in deadline order, a queue that has fallen behind would otherwise
+// serve every call just too late. A batch also ends where one more item would make it late for a deadline in it.
 //
 // It is policy only: no lock, no clock, no callbacks; the caller passes time in.
 // Thread-safety: none; the Scheduler calls it under its lock.
@@ -49,6 +51,7 @@ struct MicroBatch {
   int32_t tokens = 0;
   double cost_us = 0;       // by the model alone
   double predicted_us = 0;  // with the correction of the moment
+  SteadyTime first_deadline = SteadyTime::max();
 
   void Clear();
 };
@@ -73,12 +76,13 @@ class WorkQueue {
   void DropStale(SteadyTime now, std::vector<DroppedItem>* dropped);
   void TakeAll(std::vector<QueuedItem>* all);
 
-  // Predicted time of a call's items on one worker, all and the longest of them.
+  // Predicted time on one worker of all items of a call, and of the longest.
   struct Cost {
     double total_us = 0;
     double longest_us = 0;
+    double batch_us = 0;  // of a full batch of its model
   };
-  static Cost CostOf(const WorkCall& call);
+  Cost CostOf(const WorkCall& call) const;
   // What would be served before the call, if it came now.
   ClassQueue::Forecast Predict(const WorkCall& call, const Cost& cost, SteadyTime now) const;
 
@@ -99,6 +103,10 @@ class WorkQueue {
   ClassQueue& Of(ServiceClass service_class) { return classes_[static_cast<size_t>(service_class)]; }
   ServiceClass NextClass();
   void NoteServed(ServiceClass service_class, double cost_us);
+  // Could it be computed before its deadline, if it began now, alone?
+  bool IsTooLate(const ClassQueue::Call& call, SteadyTime now) const;
+  // Would all of the batch be, with the call's next item?
+  bool WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, SteadyTime now) const;
   bool Fits(const MicroBatch& batch, int64_t item_tokens, int64_t share) const;
   int64_t ShareOf(const ClassQueue& queue, int idle_workers) const;
   QueuedItem TakeNext(ClassQueue* queue, ClassQueue::Call* call, ClassQueue::Fate fate);

@@ -112,17 +112,17 @@ Admission::Load Busy() { return {.items = 5, .tokens = 500, .ahead_us = 100'000}
 
 TEST(Admission, RefusesAtOnceWhatCannotMakeItsDeadlineAndSaysWhenToComeBack) {
   Admission admission(SmallQueue());
-  // 50 ms of waiting and 20 ms of its own: 73.5 ms with the margin.
+  // 50 ms of waiting and 20 ms of its own: 87.5 ms with the margin.
   Admission::Call call{
-      .items = 1, .tokens = 10, .deadline = kNow + milliseconds(73), .cost_us = 20'000, .longest_us = 20'000};
+      .items = 1, .tokens = 10, .deadline = kNow + milliseconds(87), .cost_us = 20'000, .longest_us = 20'000};
   const AdmissionResult refused = admission.Check(call, Busy(), kNow);
   EXPECT_TRUE(absl::IsResourceExhausted(refused.status)) << refused.status;
   EXPECT_EQ(refused.reason, Refusal::kDeadline);
-  EXPECT_THAT(Message(refused), AllOf(HasSubstr("73 ms"), HasSubstr("deadline"), HasSubstr("try again")));
+  EXPECT_THAT(Message(refused), AllOf(HasSubstr("87 ms"), HasSubstr("deadline"), HasSubstr("try again")));
   EXPECT_EQ(refused.retry_after, milliseconds(10));  // the shortest hint
-  call.deadline = kNow + milliseconds(74);
+  call.deadline = kNow + milliseconds(88);
   EXPECT_TRUE(admission.Check(call, Busy(), kNow).status.ok());
-  call.deadline = kNow + milliseconds(23);
+  call.deadline = kNow + milliseconds(37);
   EXPECT_EQ(admission.Check(call, Busy(), kNow).retry_after, milliseconds(50));
   call.deadline = SteadyTime::max();
   EXPECT_TRUE(admission.Check(call, Busy(), kNow).status.ok());
@@ -132,10 +132,22 @@ TEST(Admission, CountsHalfOfWhatRunsAndSpreadsACallsItemsOverTheWorkers) {
   Admission admission(SmallQueue());
   const Admission::Load running{.running_us = 80'000};  // 40 ms are left, 20 for each worker
   Admission::Call call{
-      .items = 2, .tokens = 2, .deadline = kNow + milliseconds(32), .cost_us = 20'000, .longest_us = 10'000};
+      .items = 2, .tokens = 2, .deadline = kNow + milliseconds(38), .cost_us = 20'000, .longest_us = 10'000};
   EXPECT_TRUE(admission.Check(call, running, kNow).status.ok());
   call.longest_us = 15'000;
   EXPECT_FALSE(admission.Check(call, running, kNow).status.ok());
+}
+
+TEST(Admission, StretchesPredictionsByTheirError) {
+  Admission admission(SmallQueue());
+  EXPECT_NEAR(admission.margin(), 1.25, 1e-9);
+  for (int i = 0; i < 100; ++i) admission.RecordPrediction(1000, Microseconds(i % 2 == 0 ? 1500 : 500));
+  EXPECT_NEAR(admission.margin(), 1.65, 0.01);
+  for (int i = 0; i < 100; ++i) admission.RecordPrediction(1000, Microseconds(1000));
+  EXPECT_NEAR(admission.margin(), 1.15, 0.01);
+  admission.RecordPrediction(0, Microseconds(1000));  // nobody predicted it
+  for (int i = 0; i < 100; ++i) admission.RecordPrediction(1, Microseconds(1'000'000));
+  EXPECT_NEAR(admission.margin(), 2, 0.01);
 }
 
 TEST(Admission, AnIdleServerTriesWhateverThePredictionSays) {

@@ -134,6 +134,10 @@ class FairSchedule {
       CheckServed(found->second, batch, service_class);
       Forget(queued.item, /*stale=*/false);
     }
+    for (const QueuedItem& queued : batch.items) {
+      if (batch.items.size() == 1 || queued.deadline == SteadyTime::max()) continue;
+      EXPECT_LE(now_ + Microseconds(batch.tokens * kTokenUs), queued.deadline) << "a batch too long for its own items";
+    }
     NoteShare(service_class, batch.tokens * kTokenUs, both);
     return batch.tokens * kTokenUs;
   }
@@ -183,7 +187,9 @@ class FairSchedule {
     const auto found = expected_.find(IdOf(item));
     ASSERT_NE(found, expected_.end()) << "dropped what was not queued";
     if (stale) {
-      EXPECT_TRUE(found->second.stale(now_)) << "dropped what was wanted";
+      // Stale, or too late for the longest item of its call.
+      EXPECT_TRUE(found->second.stale(now_) || found->second.deadline < now_ + Microseconds(kMaxLength * kTokenUs))
+          << "dropped what was wanted";
       ++dropped_;
     }
     expected_.erase(found);

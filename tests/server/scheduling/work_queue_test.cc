@@ -80,7 +80,7 @@ TEST_F(WorkQueueTest, NoDeadlineCountsAsArrivalPlusPatience) {
 TEST_F(WorkQueueTest, NothingThatComesLaterOvertakesWhatHasWaitedForItsPatience) {
   Push(1, {16});
   const SteadyTime later = kNow + seconds(5);
-  Push(2, {16}, later + Microseconds(1), nullptr, later);
+  Push(2, {16}, later + milliseconds(4), nullptr, later);
   EXPECT_THAT(Ids(Take(1, later)), ElementsAre(1, 2));
 }
 
@@ -228,6 +228,56 @@ TEST_F(WorkQueueTest, DelayWaitsForCompanyButNotWhenFullNorPastADeadline) {
 TEST_F(WorkQueueTest, AnEmptyCallIsNoWork) {
   Push(1, {});
   EXPECT_TRUE(Queue().empty());
+}
+
+// A token takes 100 us here.
+TEST_F(WorkQueueTest, WhatCouldNoLongerBeInTimeIsDroppedForOthersSake) {
+  Push(1, {100}, kNow + milliseconds(9));
+  Push(2, {100}, kNow + milliseconds(11));
+  const MicroBatch batch = Take();
+  EXPECT_THAT(Ids(batch), ElementsAre(2));
+  ASSERT_EQ(batch.dropped.size(), 1u);
+  EXPECT_EQ(batch.dropped[0].reason, absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(WorkQueueTest, TheLastOneIsTriedHoweverLateItSeems) {
+  Push(1, {100}, kNow + milliseconds(1));
+  EXPECT_THAT(Ids(Take()), ElementsAre(1));
+}
+
+TEST_F(WorkQueueTest, ABatchEndsWhereItWouldMissADeadlineInIt) {
+  Push(1, {40}, kNow + milliseconds(7));
+  Push(2, {30}, kNow + milliseconds(50));  // 7 ms together
+  Push(3, {30}, kNow + milliseconds(50));
+  EXPECT_THAT(Ids(Take()), ElementsAre(1, 2));
+  EXPECT_THAT(Ids(Take()), ElementsAre(3));
+}
+
+TEST_F(WorkQueueTest, InteractiveFirstButBulkGetsItsShare) {
+  options_.bulk_share = 0.25;
+  options_.max_batch_items = 1;
+  WorkCall bulk;
+  bulk.runtime = runtime_;
+  bulk.service_class = ServiceClass::kBulk;
+  for (int i = 0; i < 100; ++i) bulk.items.push_back(MakeItem(1000, 128));
+  Queue().Push(std::move(bulk), kNow);
+  Push(1, std::vector<int32_t>(100, 128));
+  int bulk_batches = 0;
+  for (int i = 0; i < 80; ++i) bulk_batches += Ids(Take()).front() == 1000 ? 1 : 0;
+  EXPECT_NEAR(bulk_batches, 20, 1);
+}
+
+TEST_F(WorkQueueTest, BulkThatWasServedMeanwhileIsOwedNothing) {
+  options_.max_batch_items = 1;
+  WorkCall bulk;
+  bulk.runtime = runtime_;
+  bulk.service_class = ServiceClass::kBulk;
+  for (int i = 0; i < 100; ++i) bulk.items.push_back(MakeItem(1000, 128));
+  Queue().Push(std::move(bulk), kNow);
+  for (int i = 0; i < 50; ++i) Take();
+  // However long it was kept waiting before: interactive work that comes now goes first.
+  Push(1, {128});
+  EXPECT_THAT(Ids(Take()), ElementsAre(1));
 }
 
 }  // namespace
