@@ -116,6 +116,10 @@ using WorkspacePtr = std::unique_ptr<Workspace, WorkspaceDeleter>;
 class Embedder {
  public:
   static absl::StatusOr<std::unique_ptr<Embedder>> Load(const EmbedderOptions& options);
+  // About how much memory a loaded model will take, with a workspace for each of so many workers: from the headers of
+  // its files, without reading the weights. "auto" counts as fp32, which it may turn out to be.
+  static absl::StatusOr<int64_t> EstimateBytes(const EmbedderOptions& options, int workers);
+
   ~Embedder();
 
   const ModelInfo& info() const;

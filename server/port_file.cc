@@ -9,11 +9,12 @@
 
 namespace attendant {
 
-absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_port) {
+absl::Status WritePortFile(const std::string& path, const BoundPorts& ports) {
   const std::string temporary = path + ".tmp";
   std::ofstream file(temporary, std::ios::trunc);
-  file << "grpc=" << grpc_port << "\n";
-  if (metrics_port != 0) file << "metrics=" << metrics_port << "\n";
+  file << "grpc=" << ports.grpc << "\n";
+  if (ports.metrics != 0) file << "metrics=" << ports.metrics << "\n";
+  if (ports.admin != 0) file << "admin=" << ports.admin << "\n";
   file.close();
   if (!file.fail() && std::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("cannot write the port file ", path, ": ", std::strerror(errno)));

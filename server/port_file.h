@@ -8,8 +8,14 @@
 
 namespace attendant {
 
-// Lines "grpc=PORT" and, unless it is 0, "metrics=PORT". The file appears complete or not at all.
-absl::Status WritePortFile(const std::string& path, int grpc_port, int metrics_port);
+struct BoundPorts {
+  int grpc = 0;
+  int metrics = 0;  // 0: none
+  int admin = 0;    // 0: none
+};
+
+// Lines "grpc=PORT" and, unless they are 0, "metrics=PORT", "admin=PORT". The file appears complete or not at all.
+absl::Status WritePortFile(const std::string& path, const BoundPorts& ports);
 
 }  // namespace attendant
 

@@ -1,23 +1,28 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <atomic>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/embedder.h"
+#include "absl/strings/str_join.h"
 #include "server/grpc_endpoint.h"
 #include "server/http/metrics_listener.h"
+#include "server/models/model_manager.h"
+#include "server/models/self_check.h"
 #include "server/network/listen_address.h"
 #include "server/observability/logging.h"
 #include "server/observability/metrics.h"
 #include "server/port_file.h"
+#include "server/readiness.h"
+#include "server/rpc/admin_service.h"
 #include "server/rpc/embedding_service.h"
 #include "server/rpc/work_pool.h"
 #include "server/scheduling/thread_budget.h"
+#include "server/self_check_command.h"
 #include "server/server_security.h"
+#include "server/watchdog.h"
 
 namespace attendant {
 namespace {
@@ -26,19 +31,15 @@ namespace {
 // that one large text does not hold up all others.
 int PoolThreads(int workers) { return std::clamp(workers / 8, 2, 8); }
 
+// Of the admin listener: a change that is under way, and answers to those who ask meanwhile; names and directories.
+constexpr int kAdminThreads = 2;
+constexpr int64_t kAdminMessageBytes = 64 << 10;
+constexpr int64_t kAdminMemoryBytes = 8 << 20;
+constexpr int32_t kAdminConcurrentCalls = 16;
+
 ThreadBudget ChooseThreads(int configured) {
   if (configured == 0) return ComputeThreadBudget();
   return {configured, "as configured (--threads)"};
-}
-
-EmbedderOptions ToEmbedderOptions(const ServerConfig& config, int threads) {
-  return {.model_dir = config.model_dir,
-          .precision = config.precision,
-          .precision_gate = config.precision_gate,
-          .isa = config.isa,
-          .engine = config.engine,
-          .load_threads = threads,
-          .max_batch_tokens = config.scheduler.max_batch_tokens};
 }
 
 GrpcEndpointOptions ToEndpointOptions(const ServerConfig& config, const ServerSecurity& security) {
@@ -53,6 +54,46 @@ GrpcEndpointOptions ToEndpointOptions(const ServerConfig& config, const ServerSe
           .reflection = security.reflection()};
 }
 
+ModelManagerOptions ToManagerOptions(const ServerConfig& config, int threads) {
+  // While others serve, packing weights must leave them most of the machine.
+  return {.memory = FindMemoryLimit(config.models.memory_limit),
+          .used_bytes = {},
+          .load_threads = std::max(1, threads / 4)};
+}
+
+std::vector<ModelSample> SampleModels(const ModelRegistry& registry) {
+  std::vector<ModelSample> samples;
+  for (const ModelStatus& status : registry.List()) {
+    ModelSample sample{.name = status.name, .state = std::string(ModelStateName(status.state))};
+    if (status.model != nullptr) {
+      const ModelInfo& info = status.model->info();
+      const ModelUse use = status.model->runtime->use();
+      sample.fingerprint = info.fingerprint;
+      sample.precision = info.precision;
+      sample.kernels = info.kernels;
+      sample.memory_bytes = status.model->memory_bytes;
+      sample.batches = use.batches;
+      sample.items = use.items;
+      sample.tokens = use.tokens;
+      sample.compute = use.compute;
+    }
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+// What the largest batch of any model should take on one thread.
+Microseconds LargestBatch(const ModelRegistry& registry, int32_t max_batch_tokens) {
+  double longest_us = 0;
+  for (const ModelStatus& status : registry.List()) {
+    if (status.model == nullptr) continue;
+    const CostModel& cost = status.model->runtime->cost();
+    const int32_t tokens = std::max(max_batch_tokens, status.model->info().max_tokens);
+    longest_us = std::max(longest_us, cost.batch_us + cost.SequenceUs(tokens));
+  }
+  return Microseconds(static_cast<int64_t>(longest_us));
+}
+
 int64_t Milliseconds(SteadyTime::duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
 }
@@ -62,57 +103,69 @@ int64_t Milliseconds(SteadyTime::duration time) {
 // Members are declared in the order of dependence: what is below uses what is above and goes first.
 class Server::Impl {
  public:
-  explicit Impl(const ServerConfig& config)
+  Impl(const ServerConfig& config, ServerParts parts)
       : config_(config),
+        parts_(std::move(parts)),
         threads_(ChooseThreads(config.threads)),
         metrics_(ATTENDANT_VERSION),
-        budget_(config.limits.max_pending_bytes) {}
+        budget_(config.limits.max_pending_bytes),
+        loader_(ToLoaderOptions(config, threads_.threads)),
+        manager_(&loader_, &registry_, ToManagerOptions(config, threads_.threads)),
+        readiness_([this](bool ready) {
+          endpoint_->SetServing(ready);
+          metrics_.SetReady(ready);
+        }) {}
 
   ~Impl() {
+    watchdog_.reset();
+    admin_.reset();
     if (endpoint_ != nullptr) endpoint_->Shutdown(std::chrono::steady_clock::now());
     metrics_.SetSchedulerStats(nullptr);
     metrics_.SetSecurityStats(nullptr);
+    metrics_.SetModels(nullptr);
   }
 
-  absl::Status LoadModel() {
-    auto embedder = Embedder::Load(ToEmbedderOptions(config_, threads_.threads));
-    if (!embedder.ok()) return embedder.status();
-    embedder_ = *std::move(embedder);
-    parts_.model = std::make_unique<EmbedderModel>(embedder_.get(), config_.model_name);
-    parts_.runner = std::make_unique<EmbedderRunner>(embedder_.get());
-    return absl::OkStatus();
-  }
-
-  absl::Status Start(ServerParts parts) {
+  absl::Status Start() {
     if (absl::Status status = CheckConfig(config_); !status.ok()) return status;
-    // GrpcEndpoint asks again; here a taken address is known before a large model is loaded.
+    // The endpoints ask again; here a taken address is known before a large model is loaded.
     if (absl::Status status = CheckCanListen(config_.grpc_address); !status.ok()) return status;
+    if (absl::Status status = CheckAdminAddress(); !status.ok()) return status;
     auto security = ServerSecurity::Load(config_.security);
     if (!security.ok()) return security.status();
     security_ = *std::move(security);
-    parts_ = std::move(parts);
-    if (parts_.model == nullptr) {
-      if (absl::Status status = LoadModel(); !status.ok()) return status;
-    }
-    const ModelInfo& info = parts_.model->info();
-    runtime_ = std::make_shared<ModelRuntime>(std::move(parts_.runner), threads_.threads, info.num_layers);
-    if (embedder_ != nullptr) runtime_->Calibrate(info.max_tokens, config_.scheduler.clock);
+    if (absl::Status status = LoadModels(); !status.ok()) return status;
     StartServices();
     auto endpoint = GrpcEndpoint::Start(ToEndpointOptions(config_, *security_),
                                         {{service_->grpc_service(), EmbeddingService::full_name()}});
     if (!endpoint.ok()) return endpoint.status();
     endpoint_ = *std::move(endpoint);
     if (absl::Status status = StartMetrics(); !status.ok()) return status;
-    SetServing(true);
-    security_->WarnOfExposure(config_.grpc_address, config_.metrics_address);
+    if (absl::Status status = StartAdmin(); !status.ok()) return status;
+    StartWatchdog();
+    readiness_.Withdraw(NotReady::kStarting);
+    security_->WarnOfExposure(config_.grpc_address, config_.metrics_address, config_.models.admin_address);
     LogStart();
-    return config_.port_file.empty() ? absl::OkStatus() : WritePortFile(config_.port_file, grpc_port(), metrics_port());
+    if (config_.port_file.empty()) return absl::OkStatus();
+    return WritePortFile(config_.port_file, {grpc_port(), metrics_port(), admin_port()});
+  }
+
+  void ReloadSecurity() { security_->Reload(); }
+
+  absl::StatusOr<std::vector<std::string>> Reload() {
+    security_->Reload();
+    absl::StatusOr<ServerConfig> fresh = parts_.reread ? parts_.reread() : config_;
+    std::vector<std::string> changes;
+    absl::Status status = fresh.status();
+    if (status.ok()) status = manager_.Apply(fresh->models.specs, &changes);
+    LogInfo("configuration read again", {{"changes", changes.empty() ? "none" : absl::StrJoin(changes, ", ")},
+                                         {"failures", std::string(status.message())}});
+    if (!status.ok()) return status;
+    return changes;
   }
 
   int grpc_port() const { return endpoint_->port(); }
   int metrics_port() const { return metrics_listener_ == nullptr ? 0 : metrics_listener_->port(); }
-
-  void ReloadSecurity() { security_->Reload(); }
+  int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
 
   void Drain() {
     const SchedulerStats stats = scheduler_->stats();
@@ -120,7 +173,7 @@ class Server::Impl {
                          {"timeout_ms", config_.drain_timeout.count()},
                          {"queued_items", stats.queued_items()},
                          {"running_items", stats.running_items}});
-    SetServing(false);
+    readiness_.Object(NotReady::kDraining);
     std::this_thread::sleep_for(config_.drain_delay);
     const SteadyTime start = std::chrono::steady_clock::now();
     // The scheduler goes on: what gRPC has accepted is finished.
@@ -131,16 +184,85 @@ class Server::Impl {
   }
 
  private:
+  absl::Status LoadModels() {
+    if (parts_.model == nullptr) return manager_.LoadAll(config_.models.specs, threads_.threads);
+    auto model = std::make_shared<LoadedModel>();
+    const ModelInfo& info = parts_.model->info();
+    model->spec.name = info.name;
+    model->loaded_at = std::chrono::system_clock::now();
+    model->runtime = std::make_unique<ModelRuntime>(std::move(parts_.runner), threads_.threads, info.num_layers);
+    model->served = std::move(parts_.model);
+    registry_.Publish(std::move(model));
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckAdminAddress() const {
+    const std::string& address = config_.models.admin_address;
+    if (address.empty()) return absl::OkStatus();
+    if (!IsThisMachineOnly(address) && config_.security.api_keys_file.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--admin-address ", address, " can be reached from other machines, and whoever reaches it may ",
+                       "change the models: use a loopback or unix: address, or keys (--api-keys-file)"));
+    }
+    return CheckCanListen(address);
+  }
+
+  absl::Status StartAdmin() {
+    const std::string& address = config_.models.admin_address;
+    if (address.empty()) return absl::OkStatus();
+    admin_pool_ = std::make_unique<WorkPool>(kAdminThreads);
+    admin_core_ = core_;
+    admin_core_.pool = admin_pool_.get();
+    admin_core_.budget = &admin_budget_;
+    admin_core_.right = Right::kAdmin;
+    admin_core_.limits.max_message_bytes = kAdminMessageBytes;
+    admin_service_ =
+        std::make_unique<AdminService>(admin_core_, AdminActions{&manager_, &registry_, [this] { return Reload(); }});
+    GrpcEndpointOptions options = ToEndpointOptions(config_, *security_);
+    options.address = address;
+    options.max_message_bytes = kAdminMessageBytes;
+    options.memory_bytes = kAdminMemoryBytes;
+    options.max_concurrent_streams = kAdminConcurrentCalls;
+    auto admin = GrpcEndpoint::Start(options, {{admin_service_->grpc_service(), AdminService::full_name()}});
+    if (!admin.ok()) return admin.status();
+    admin_ = *std::move(admin);
+    admin_->SetServing(true);
+    return absl::OkStatus();
+  }
+
+  void StartWatchdog() {
+    const std::chrono::milliseconds timeout = config_.models.watchdog_timeout;
+    if (timeout.count() == 0) return;
+    WatchdogOptions options;
+    options.interval = std::clamp(timeout / 8, std::chrono::milliseconds(1), std::chrono::milliseconds(1000));
+    options.observe = [this, timeout]() -> StuckDetector::Observation {
+      constexpr int kSlack = 10;  // other processes, sharing caches, a cost that was measured on a quiet machine
+      const SchedulerStats stats = scheduler_->stats();
+      return {.batches = stats.batches,
+              .has_work = stats.queued_items() > 0 || stats.running_items > 0,
+              .timeout = std::max<Microseconds>(timeout,
+                                                kSlack * LargestBatch(registry_, config_.scheduler.max_batch_tokens))};
+    };
+    options.probe = [this] {
+      const ModelRef model = registry_.Find("");
+      return model == nullptr ? absl::OkStatus() : ProbeModel(*model);
+    };
+    options.on_change = [this](bool stuck, const std::string& why) {
+      Log(stuck ? LogLevel::kError : LogLevel::kInfo, stuck ? "stuck" : "no longer stuck", {{"reason", why}});
+      stuck ? readiness_.Object(NotReady::kStuck) : readiness_.Withdraw(NotReady::kStuck);
+    };
+    watchdog_ = std::make_unique<Watchdog>(std::move(options));
+  }
+
   void StartServices() {
-    metrics_.SetModel(parts_.model->info());
+    metrics_.SetModels([this] { return SampleModels(registry_); });
     metrics_.SetWorkers(threads_.threads);
     SchedulerOptions options = config_.scheduler;
     options.num_workers = threads_.threads;
     scheduler_ = std::make_unique<Scheduler>(options, &metrics_);
     metrics_.SetSchedulerStats([scheduler = scheduler_.get()] { return scheduler->stats(); });
     pool_ = std::make_unique<WorkPool>(PoolThreads(threads_.threads));
-    core_ = {.model = parts_.model.get(),
-             .runtime = runtime_,
+    core_ = {.models = &registry_,
              .scheduler = scheduler_.get(),
              .pool = pool_.get(),
              .budget = &budget_,
@@ -156,7 +278,7 @@ class Server::Impl {
     if (config_.metrics_address.empty()) return absl::OkStatus();
     auto listener = MetricsListener::Start({.address = config_.metrics_address,
                                             .metrics = &metrics_,
-                                            .ready = [this] { return serving_.load(); },
+                                            .ready = [this] { return readiness_.ready(); },
                                             .tls = security_->metrics_tls(),
                                             .keys = security_->metrics_keys()});
     if (!listener.ok()) return listener.status();
@@ -164,32 +286,10 @@ class Server::Impl {
     return absl::OkStatus();
   }
 
-  void SetServing(bool serving) {
-    serving_ = serving;
-    endpoint_->SetServing(serving);
-  }
-
   void LogStart() const {
-    const ModelInfo& model = parts_.model->info();
     const RequestLimits& limits = config_.limits;
     const SchedulerOptions& queue = config_.scheduler;
-    LogInfo("model loaded", {{"model", model.name},
-                             {"architecture", model.architecture},
-                             {"dimension", model.dimension},
-                             {"max_tokens", model.max_tokens},
-                             {"weights_bytes", model.weights_bytes},
-                             {"fingerprint", model.fingerprint}});
-    LogInfo("computing with", {{"precision", model.precision},
-                               {"precision_reason", model.precision_reason},
-                               {"kernels", model.kernels},
-                               {"kernels_reason", model.kernels_reason},
-                               {"threads", threads_.threads},
-                               {"threads_reason", threads_.explanation}});
-    const CostModel& cost = runtime_->cost();
-    LogInfo("cost model", {{"batch_us", cost.batch_us},
-                           {"token_us", cost.token_us},
-                           {"square_us", cost.square_us},
-                           {"min_share_tokens", cost.min_share_tokens}});
+    LogInfo("threads", {{"threads", threads_.threads}, {"threads_reason", threads_.explanation}});
     LogInfo("limits", {{"max_items_per_request", limits.max_items_per_request},
                        {"max_text_bytes", limits.max_text_bytes},
                        {"max_message_bytes", limits.max_message_bytes},
@@ -204,19 +304,23 @@ class Server::Impl {
                                {"grpc_port", grpc_port()},
                                {"metrics_address", config_.metrics_address},
                                {"metrics_port", metrics_port()},
+                               {"admin_address", config_.models.admin_address},
+                               {"admin_port", admin_port()},
+                               {"models", registry_.List().size()},
                                {"startup_ms", Milliseconds(std::chrono::steady_clock::now() - created_)}});
   }
 
   const SteadyTime created_ = std::chrono::steady_clock::now();
   const ServerConfig config_;
+  ServerParts parts_;
   const ThreadBudget threads_;
   Metrics metrics_;
   ByteBudget budget_;
   std::unique_ptr<ServerSecurity> security_;
-  std::atomic<bool> serving_{false};
-  std::unique_ptr<Embedder> embedder_;
-  ServerParts parts_;
-  std::shared_ptr<ModelRuntime> runtime_;
+  const EmbedderLoader loader_;
+  ModelRegistry registry_;
+  ModelManager manager_;
+  Readiness readiness_;
   ServiceCore core_;
   std::unique_ptr<EmbeddingService> service_;
   // Callbacks of its last work may use everything above.
@@ -224,6 +328,13 @@ class Server::Impl {
   std::unique_ptr<WorkPool> pool_;
   std::unique_ptr<GrpcEndpoint> endpoint_;
   std::unique_ptr<MetricsListener> metrics_listener_;
+  // The admin service has its own core, budget and threads.
+  ByteBudget admin_budget_{kAdminMemoryBytes};
+  ServiceCore admin_core_;
+  std::unique_ptr<WorkPool> admin_pool_;
+  std::unique_ptr<AdminService> admin_service_;
+  std::unique_ptr<GrpcEndpoint> admin_;
+  std::unique_ptr<Watchdog> watchdog_;
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -232,14 +343,16 @@ Server::~Server() = default;
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config) { return Start(config, {}); }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, ServerParts parts) {
-  auto impl = std::make_unique<Impl>(config);
-  if (absl::Status status = impl->Start(std::move(parts)); !status.ok()) return status;
+  auto impl = std::make_unique<Impl>(config, std::move(parts));
+  if (absl::Status status = impl->Start(); !status.ok()) return status;
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 int Server::grpc_port() const { return impl_->grpc_port(); }
 int Server::metrics_port() const { return impl_->metrics_port(); }
+int Server::admin_port() const { return impl_->admin_port(); }
 void Server::ReloadSecurity() { impl_->ReloadSecurity(); }
+absl::StatusOr<std::vector<std::string>> Server::Reload() { return impl_->Reload(); }
 void Server::Drain() { impl_->Drain(); }
 
 }  // namespace attendant

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/rpc/utf8.h"
 
 namespace attendant {
 namespace {
@@ -41,19 +40,8 @@ CLI::Option* AddNumber(CLI::App& app, const std::string& name, Number* target, i
   return app.add_option(name, *target, description)->capture_default_str()->type_name("N")->check(Within(min, max));
 }
 
-std::string CheckUtf8(const std::string& text) {
-  return FirstInvalidUtf8(text).has_value() ? "it is not valid UTF-8" : "";
-}
-
-void AddModelFlags(CLI::App& app, ServerConfig* config) {
+void AddEngineFlags(CLI::App& app, ServerConfig* config) {
   const std::string group = "Model";
-  app.add_option("--model", config->model_dir, "Directory of a Hugging Face or sentence-transformers model; required")
-      ->type_name("DIR")
-      ->group(group);
-  app.add_option("--model-name", config->model_name, "What clients call the model (default: the directory's name)")
-      ->check(CheckUtf8)
-      ->type_name("NAME")
-      ->group(group);
   app.add_option(
          "--precision", config->precision,
          "Number format of the computation: fp32, bf16, int8, or auto: the fastest whose vectors stay close to fp32's")
@@ -191,10 +179,10 @@ bool IsCommand(const std::string& flag) { return flag == "help" || flag == "vers
 // Our own scripts, the client and the tests use some; Kubernetes makes ATTENDANT_SERVICE_HOST, ATTENDANT_PORT_... .
 bool IsForSomeoneElse(const std::string& name) {
   static const std::set<std::string> kOthers = {
-      "ATTENDANT_SERVER",       "ATTENDANT_CACHE_DIR", "ATTENDANT_SKIP_SETUP", "ATTENDANT_GRPC_PORT",
-      "ATTENDANT_VERSION",      "ATTENDANT_BIN",       "ATTENDANT_PORT",       "ATTENDANT_API_KEY",
-      "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS",       "ATTENDANT_TLS_CA",     "ATTENDANT_TLS_SERVER_NAME",
-      "ATTENDANT_CLIENT_CERT",  "ATTENDANT_CLIENT_KEY"};
+      "ATTENDANT_SERVER",       "ATTENDANT_CACHE_DIR",  "ATTENDANT_SKIP_SETUP", "ATTENDANT_GRPC_PORT",
+      "ATTENDANT_VERSION",      "ATTENDANT_BIN",        "ATTENDANT_PORT",       "ATTENDANT_API_KEY",
+      "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS",        "ATTENDANT_TLS_CA",     "ATTENDANT_TLS_SERVER_NAME",
+      "ATTENDANT_CLIENT_CERT",  "ATTENDANT_CLIENT_KEY", "ATTENDANT_ADMIN"};
   const auto starts = [&name](const char* prefix) { return name.rfind(prefix, 0) == 0; };
   return kOthers.count(name) > 0 || starts("ATTENDANT_TEST_") || starts("ATTENDANT_SERVICE_") ||
          starts("ATTENDANT_PORT_") || starts("ATTENDANT_CONTAINER_");
@@ -243,12 +231,13 @@ class Environment {
   std::map<std::string, std::string> used_;
 };
 
-void SetUp(CLI::App& app, ServerConfig* config) {
+void SetUp(CLI::App& app, ServerConfig* config, ModelFlags* models) {
   app.set_help_flag("--help,-h", "Print this help and exit");
   app.set_version_flag("--version", absl::StrCat("attendant-server ", ATTENDANT_VERSION), "Print the version and exit");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.get_formatter()->column_width(40);
-  AddModelFlags(app, config);
+  AddModelFlags(app, &config->models, models);
+  AddEngineFlags(app, config);
   AddNetworkFlags(app, config);
   AddSecurityFlags(app, &config->security);
   AddLimitFlags(app, &config->limits);
@@ -265,7 +254,9 @@ void SetUp(CLI::App& app, ServerConfig* config) {
       "Every flag --some-name is also environment variable ATTENDANT_SOME_NAME and some-name in the configuration "
       "file.\n"
       "The command line goes before the environment, the environment before the file.\n"
-      "Signals: SIGTERM and SIGINT finish what is under way and exit with 0; a second one exits at once.");
+      "Signals: SIGTERM and SIGINT finish what is under way and exit with 0; a second one exits at once. SIGHUP reads "
+      "the\n"
+      "settings again: models that are new, changed or gone are loaded, swapped and unloaded.");
 }
 
 CommandLine Failure(const std::string& message) {
@@ -282,7 +273,8 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
   CommandLine result;
   ServerConfig config;
   CLI::App app("Serves embeddings of a transformer encoder over gRPC.", "attendant-server");
-  SetUp(app, &config);
+  ModelFlags models;
+  SetUp(app, &config, &models);
   const Environment variables(environment, app, arguments, &result.warnings);
   // CLI11 takes the arguments from the back; of an empty --flag= it would take the next argument for the value.
   std::vector<std::string> all;
@@ -307,7 +299,9 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
     result.hash_api_key = hash->as<std::string>();
     return result;
   }
-  if (config.model_dir.empty()) return Failure("--model is required: the directory of a model");
+  if (const absl::Status status = FinishModelFlags(models, &config.models); !status.ok()) {
+    return Failure(std::string(status.message()));
+  }
   if (config.metrics_address == "off") config.metrics_address.clear();
   if (const absl::Status status = CheckConfig(config); !status.ok()) return Failure(std::string(status.message()));
   result.config = std::move(config);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/config/model_flags.h"
 #include "server/config/security_flags.h"
 #include "server/rpc/limits.h"
 #include "server/scheduling/scheduler.h"
@@ -22,8 +23,7 @@
 namespace attendant {
 
 struct ServerConfig {
-  std::string model_dir;
-  std::string model_name;  // empty: the directory's
+  ModelSettings models;
   std::string precision = "fp32";
   std::string precision_gate = "on";
   std::string isa = "auto";

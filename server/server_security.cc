@@ -51,7 +51,8 @@ SecurityStats ServerSecurity::Stats() const {
   return stats;
 }
 
-void ServerSecurity::WarnOfExposure(const std::string& grpc_address, const std::string& metrics_address) const {
+void ServerSecurity::WarnOfExposure(const std::string& grpc_address, const std::string& metrics_address,
+                                    const std::string& admin_address) const {
   std::vector<std::string> exposed;
   const auto check = [&exposed](const char* what, const std::string& address, bool authenticated, bool encrypted) {
     if (address.empty() || IsThisMachineOnly(address) || (authenticated && encrypted)) return;
@@ -62,6 +63,7 @@ void ServerSecurity::WarnOfExposure(const std::string& grpc_address, const std::
   check("gRPC", grpc_address, keys_ != nullptr || mutual, tls_ != nullptr);
   check("metrics", metrics_address, metrics_keys() != nullptr || (mutual && config_.metrics_tls),
         metrics_tls() != nullptr);
+  check("admin", admin_address, keys_ != nullptr, tls_ != nullptr);
   if (!exposed.empty()) {
     LogWarning("others can reach this server",
                {{"listeners", absl::StrJoin(exposed, "; ")}, {"see", "docs/security.md"}});

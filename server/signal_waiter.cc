@@ -16,18 +16,19 @@
 namespace attendant {
 namespace {
 
-sigset_t StopSignals() {
+sigset_t OurSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 
 }  // namespace
 
 SignalWaiter::SignalWaiter() : stop_fd_(eventfd(0, EFD_CLOEXEC)) {
-  const sigset_t signals = StopSignals();
+  const sigset_t signals = OurSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   thread_ = std::thread([this] { Run(); });
@@ -41,24 +42,32 @@ SignalWaiter::~SignalWaiter() {
 }
 
 int SignalWaiter::Wait() {
-  signal_.wait(0);
-  return signal_;
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return stop_signal_ != 0 || hangup_; });
+  if (stop_signal_ != 0) return stop_signal_;
+  hangup_ = false;
+  return SIGHUP;
 }
 
 void SignalWaiter::Run() {
-  const sigset_t signals = StopSignals();
+  const sigset_t signals = OurSignals();
   const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
   pollfd fds[] = {{signal_fd, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
   while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
     if ((fds[1].revents & POLLIN) != 0) break;
     signalfd_siginfo info;
     if ((fds[0].revents & POLLIN) == 0 || read(signal_fd, &info, sizeof info) != sizeof info) continue;
-    if (signal_ != 0) {
-      LogWarning("second signal, exit at once", {{"signal", strsignal(static_cast<int>(info.ssi_signo))}});
-      _exit(128 + static_cast<int>(info.ssi_signo));
+    const int signal = static_cast<int>(info.ssi_signo);
+    const std::lock_guard lock(mutex_);
+    if (signal == SIGHUP) {
+      hangup_ = true;
+    } else if (stop_signal_ == 0) {
+      stop_signal_ = signal;
+    } else {
+      LogWarning("second signal, exit at once", {{"signal", strsignal(signal)}});
+      _exit(128 + signal);
     }
-    signal_ = static_cast<int>(info.ssi_signo);
-    signal_.notify_all();
+    changed_.notify_all();
   }
   close(signal_fd);
 }

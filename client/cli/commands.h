@@ -27,6 +27,8 @@ void AddTokenizeCommand(CLI::App& app, Action* chosen);
 void AddModelsCommand(CLI::App& app, Action* chosen);
 void AddHealthCommand(CLI::App& app, Action* chosen);
 void AddBenchCommand(CLI::App& app, Action* chosen);
+void AddGoldenCommand(CLI::App& app, Action* chosen);
+void AddAdminCommands(CLI::App& app, Action* chosen);  // load, swap, unload, reload
 
 // arguments: without the program's name. Returns the exit code.
 int RunAttendant(const std::vector<std::string>& arguments, Context& context);

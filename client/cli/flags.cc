@@ -85,6 +85,23 @@ void AddConnectionFlags(CLI::App& command, ConnectionFlags* flags) {
       ->type_name("SECONDS")
       ->capture_default_str()
       ->check(CLI::Range(0.001, kLongestTimeoutSeconds));
+  AddCredentialFlags(command, flags);
+}
+
+void AddAdminFlags(CLI::App& command, ConnectionFlags* flags) {
+  command.add_option("--admin", flags->server, "the server's admin listener (its --admin-address)")
+      ->envname("ATTENDANT_ADMIN")
+      ->type_name("HOST:PORT")
+      ->capture_default_str()
+      ->check([](const std::string& value) { return std::string(value.empty() ? "must not be empty" : ""); });
+  command.add_option("--timeout", flags->timeout_s, "longest wait for an answer; loading takes a while")
+      ->type_name("SECONDS")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, kLongestTimeoutSeconds));
+  AddCredentialFlags(command, flags);
+}
+
+void AddCredentialFlags(CLI::App& command, ConnectionFlags* flags) {
   command
       .add_option("--api-key-file", flags->api_key_file,
                   "file with the API key to send (or the key itself in $ATTENDANT_API_KEY)")

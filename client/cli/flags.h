@@ -35,6 +35,10 @@ struct ConnectionFlags {
   absl::StatusOr<client::ClientOptions> client_options() const;
 };
 void AddConnectionFlags(CLI::App& command, ConnectionFlags* flags);
+// The same for the admin listener: --admin instead of --server.
+void AddAdminFlags(CLI::App& command, ConnectionFlags* flags);
+// The part of both that says who calls.
+void AddCredentialFlags(CLI::App& command, ConnectionFlags* flags);
 // --model, for commands that have one.
 void AddModelFlag(CLI::App& command, ConnectionFlags* flags);
 

@@ -23,10 +23,34 @@ std::string PoolingNames(const client::ModelInfo& model, const char* quote, cons
   return names;
 }
 
+const char* StateName(client::ModelState state) {
+  switch (state) {
+    case client::ModelState::kLoading:
+      return "LOADING";
+    case client::ModelState::kReady:
+      return "READY";
+    case client::ModelState::kDraining:
+      return "DRAINING";
+    case client::ModelState::kFailed:
+      return "FAILED";
+    case client::ModelState::kUnknown:
+      break;
+  }
+  return "UNKNOWN";
+}
+
 void PrintModel(const client::ModelInfo& model, std::ostream& out) {
   const client::Limits& limits = model.limits;
-  out << model.name << "\n"
-      << "  fingerprint    " << model.fingerprint << "\n"
+  out << model.name << (model.is_default ? " (default)" : "") << "\n";
+  if (model.state != client::ModelState::kUnknown) {
+    out << "  state          " << StateName(model.state)
+        << (model.state_reason.empty() || model.state == client::ModelState::kFailed ? ""
+                                                                                     : ", last replacement refused")
+        << (model.state_reason.empty() ? "" : ": ") << model.state_reason << "\n";
+  }
+  // Of one that is loading or has failed there is no more to say.
+  if (model.fingerprint.empty()) return;
+  out << "  fingerprint    " << model.fingerprint << "\n"
       << "  architecture   " << model.architecture << ", " << model.num_layers << " layers, " << model.num_heads
       << " heads, hidden size " << model.hidden_size << ", vocabulary " << WithCommas(model.vocab_size) << "\n"
       << "  computes in    " << model.precision << ", kernels " << model.kernels << "\n"
@@ -46,7 +70,10 @@ void PrintModel(const client::ModelInfo& model, std::ostream& out) {
 
 void PrintJson(const client::ModelInfo& model, std::ostream& out) {
   const client::Limits& limits = model.limits;
-  out << "{\"name\": " << JsonString(model.name) << ", \"fingerprint\": " << JsonString(model.fingerprint)
+  out << "{\"name\": " << JsonString(model.name) << ", \"state\": \"" << StateName(model.state)
+      << "\", \"state_reason\": " << JsonString(model.state_reason)
+      << ", \"default\": " << (model.is_default ? "true" : "false") << ", \"loaded_unix_ms\": " << model.loaded_unix_ms
+      << ", \"fingerprint\": " << JsonString(model.fingerprint)
       << ", \"architecture\": " << JsonString(model.architecture) << ", \"precision\": " << JsonString(model.precision)
       << ", \"kernels\": " << JsonString(model.kernels) << ", \"dimension\": " << model.dimension
       << ", \"hidden_size\": " << model.hidden_size << ", \"num_layers\": " << model.num_layers

@@ -28,6 +28,8 @@ int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
   AddModelsCommand(app, &chosen);
   AddHealthCommand(app, &chosen);
   AddBenchCommand(app, &chosen);
+  AddGoldenCommand(app, &chosen);
+  AddAdminCommands(app, &chosen);
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
     app.parse(reversed);

@@ -147,6 +147,9 @@ struct Limits {
   int32_t max_in_flight_per_stream = 0;
 };
 
+// As in the contract; kUnknown: a server that does not say.
+enum class ModelState { kUnknown = 0, kLoading, kReady, kDraining, kFailed };
+
 struct ModelInfo {
   std::string name;
   std::string fingerprint;
@@ -164,6 +167,10 @@ struct ModelInfo {
   std::map<std::string, std::string> prompts;
   std::string default_prompt_name;
   Limits limits;
+  ModelState state = ModelState::kUnknown;
+  std::string state_reason;  // why it failed; of a model that is ready: why its last replacement was refused
+  bool is_default = false;
+  int64_t loaded_unix_ms = 0;
 };
 
 enum class ServingStatus { kUnknown = 0, kServing, kNotServing, kServiceUnknown };

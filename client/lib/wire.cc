@@ -132,6 +132,11 @@ ModelInfo FromWire(const v1::Model& model) {
   const v1::Limits& limits = model.limits();
   info.limits = {limits.max_items_per_request(), limits.max_text_bytes(),      limits.max_tokens_per_item(),
                  limits.max_message_bytes(),     limits.max_attention_bytes(), limits.max_in_flight_per_stream()};
+  const int state = model.state();
+  info.state = v1::ModelState_IsValid(state) ? static_cast<ModelState>(state) : ModelState::kUnknown;
+  info.state_reason = model.state_reason();
+  info.is_default = model.is_default();
+  info.loaded_unix_ms = model.loaded_unix_ms();
   return info;
 }
 

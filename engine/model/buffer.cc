@@ -2,8 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <cstdio>
-#include <cstdlib>
+#include <new>
 
 namespace attendant {
 namespace {
@@ -24,8 +23,8 @@ Buffer::Buffer(int64_t num_floats) {
   mapped_bytes_ = huge ? bytes_ + kHugePageBytes : bytes_;
   map_ = mmap(nullptr, static_cast<size_t>(mapped_bytes_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (map_ == MAP_FAILED) {
-    std::fprintf(stderr, "cannot allocate %lld bytes\n", static_cast<long long>(bytes_));
-    std::abort();
+    map_ = nullptr;
+    throw std::bad_alloc();  // as new does: who loads or computes says what failed
   }
   const auto address = reinterpret_cast<uintptr_t>(map_);
   const auto alignment = static_cast<uintptr_t>(page);

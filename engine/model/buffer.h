@@ -11,7 +11,7 @@ namespace attendant {
 class Buffer {
  public:
   Buffer() = default;
-  // CHECK-fails when the address space cannot be had.
+  // Throws bad_alloc when the address space cannot be had.
   explicit Buffer(int64_t num_floats);
   ~Buffer();
   Buffer(Buffer&& other) noexcept

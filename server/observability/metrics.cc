@@ -9,13 +9,13 @@
 #include <mutex>
 #include <utility>
 
-#include "engine/embedder.h"
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
+#include "server/observability/model_collector.h"
 #include "server/observability/process_metrics.h"
 #include "server/observability/security_metrics.h"
 
@@ -36,8 +36,9 @@ const Histogram::BucketBoundaries kSecondsBuckets = {0.0001, 0.00025, 0.0005, 0.
 const Histogram::BucketBoundaries kItemsBuckets = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 const Histogram::BucketBoundaries kTokensBuckets = {8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
 
-constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {"Embed",    "EmbedStream", "GetAttention",
-                                                                       "Tokenize", "ListModels",  "GetModel"};
+constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {
+    "Embed",     "EmbedStream", "GetAttention", "Tokenize",     "ListModels",      "GetModel",
+    "LoadModel", "SwapModel",   "UnloadModel",  "ReloadConfig", "ListLoadedModels"};
 constexpr std::array<std::string_view, 17> kCodeNames = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
     "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
@@ -61,15 +62,6 @@ size_t CodeIndex(absl::StatusCode code) {
 }
 
 std::string String(std::string_view view) { return std::string(view); }
-
-// One unreadable byte in a label would make Prometheus refuse the whole scrape.
-std::string LabelText(std::string_view text) {
-  std::string label(text);
-  for (char& c : label) {
-    if (c < 0x20 || c > 0x7E) c = '_';
-  }
-  return label;
-}
 
 double Seconds(Microseconds time) { return std::chrono::duration<double>(time).count(); }
 
@@ -184,7 +176,8 @@ class Metrics::Impl {
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::shared_ptr<SchedulerCollector> scheduler = std::make_shared<SchedulerCollector>();
   std::shared_ptr<SecurityMetrics> security = std::make_shared<SecurityMetrics>();
-  std::vector<std::shared_ptr<prometheus::Collectable>> collectables{registry, scheduler, security,
+  std::shared_ptr<ModelCollector> models = std::make_shared<ModelCollector>();
+  std::vector<std::shared_ptr<prometheus::Collectable>> collectables{registry, scheduler, security, models,
                                                                      std::make_shared<ProcessMetrics>()};
 
   CounterTable<kNumRpcMethods, kCodeNames.size()> requests{
@@ -219,7 +212,7 @@ class Metrics::Impl {
       CounterFamily("attendant_worker_busy_seconds_total", "Time that workers spent computing, summed over workers.")
           .Add({});
   Gauge& workers = GaugeFamily("attendant_workers", "Worker threads.").Add({});
-  Family<Gauge>& model_info = GaugeFamily("attendant_model_info", "1 for the loaded model.");
+  Gauge& ready = GaugeFamily("attendant_ready", "1 while health says SERVING, else 0.").Add({});
   std::array<Histogram*, kNumRpcMethods> request_seconds;
   std::array<Gauge*, kNumRpcMethods> in_flight;
   std::array<Gauge*, kNumRpcMethods> open_streams{};  // of streaming methods only
@@ -252,20 +245,14 @@ Metrics::Impl::Impl(std::string_view version) {
 Metrics::Metrics(std::string_view version) : impl_(std::make_unique<Impl>(version)) {}
 Metrics::~Metrics() = default;
 
-void Metrics::SetModel(const ModelInfo& model) {
-  impl_->model_info
-      .Add({{"model", LabelText(model.name)},
-            {"fingerprint", LabelText(model.fingerprint)},
-            {"precision", LabelText(model.precision)},
-            {"kernels", LabelText(model.kernels)}})
-      .Set(1);
-}
-
 void Metrics::SetWorkers(int num_workers) { impl_->workers.Set(num_workers); }
+
+void Metrics::SetReady(bool ready) { impl_->ready.Set(ready ? 1 : 0); }
 
 void Metrics::SetSchedulerStats(std::function<SchedulerStats()> stats) { impl_->scheduler->Set(std::move(stats)); }
 
 void Metrics::SetSecurityStats(std::function<SecurityStats()> stats) { impl_->security->Set(std::move(stats)); }
+void Metrics::SetModels(std::function<std::vector<ModelSample>()> models) { impl_->models->Set(std::move(models)); }
 
 void Metrics::RequestStarted(RpcMethod method) { impl_->in_flight[MethodIndex(method)]->Increment(); }
 

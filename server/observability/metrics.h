@@ -20,11 +20,23 @@
 
 namespace attendant {
 
-struct ModelInfo;
 struct SecurityStats;
 
-enum class RpcMethod { kEmbed, kEmbedStream, kGetAttention, kTokenize, kListModels, kGetModel };
-inline constexpr int kNumRpcMethods = 6;
+enum class RpcMethod {
+  kEmbed,
+  kEmbedStream,
+  kGetAttention,
+  kTokenize,
+  kListModels,
+  kGetModel,
+  // Of the admin listener.
+  kLoadModel,
+  kSwapModel,
+  kUnloadModel,
+  kReloadConfig,
+  kListLoadedModels,
+};
+inline constexpr int kNumRpcMethods = 11;
 
 // The label and log value: "Embed", "EmbedStream", ...
 std::string_view RpcMethodName(RpcMethod method);
@@ -42,20 +54,37 @@ struct RequestRecord {
   std::optional<Microseconds> compute;
 };
 
+// One model at the moment of a scrape. Names are the operator's, so their number is bounded by what he has configured.
+struct ModelSample {
+  std::string name;
+  std::string state;  // "READY", ...
+  // Below: unset of a model that is not in memory.
+  std::string fingerprint;
+  std::string precision;
+  std::string kernels;
+  int64_t memory_bytes = 0;
+  int64_t batches = 0;
+  int64_t items = 0;
+  int64_t tokens = 0;
+  Microseconds compute{0};
+};
+
 // The scheduler's observer, too: pass it to the Scheduler, which it must outlive.
 class Metrics final : public SchedulerObserver {
  public:
   explicit Metrics(std::string_view version);
   ~Metrics() override;
 
-  // At start, once each.
-  void SetModel(const ModelInfo& model);
+  // At start, once.
   void SetWorkers(int num_workers);
+  // Whether health says SERVING.
+  void SetReady(bool ready);
   // Called on every scrape, on the scraper's thread. The caller sets it to nullptr before what it reads goes away;
   // when that returns, no call is under way.
   void SetSchedulerStats(std::function<SchedulerStats()> stats);
   // The same for API keys and certificates.
   void SetSecurityStats(std::function<SecurityStats()> stats);
+  void SetModels(std::function<std::vector<ModelSample>()> models);  // the same rules
 
   // Every RequestStarted is followed by one RequestFinished with the same method.
   void RequestStarted(RpcMethod method);

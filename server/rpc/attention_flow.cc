@@ -28,14 +28,14 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
   void Run() {
     absl::Status status = Prepare();
     const int64_t num_tokens = tokenized_.sequence.num_tokens();
-    if (status.ok()) status = ChargeQuota(call_, num_tokens, core_.model->info().max_tokens);
+    if (status.ok()) status = ChargeQuota(call_, num_tokens, model_->info().max_tokens);
     if (!status.ok()) return Finish(std::move(status));
     WorkItem item;
     item.sequence = std::move(tokenized_.sequence);
     item.attention = std::move(spec_);
     item.done = [self = shared_from_this()](WorkResult work) { self->OnDone(std::move(work)); };
     WorkCall work;
-    work.runtime = core_.runtime;
+    work.runtime = RuntimeOf(model_);
     work.service_class = service_class_;
     work.flow = call_.flow;
     work.deadline = call_.deadline;
@@ -52,11 +52,12 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
 
  private:
   absl::Status Prepare() {
-    const ModelInfo& model = core_.model->info();
-    if (absl::Status status = CheckModelName(request_->model(), model); !status.ok()) return status;
+    auto found = FindModel(core_, request_->model());
+    if (!found.ok()) return found.status();
+    model_ = *std::move(found);
     auto options = ToTokenizeOptions(*request_, core_.limits);
     if (!options.ok()) return options.status();
-    auto spec = ToAttentionSpec(*request_, model);
+    auto spec = ToAttentionSpec(*request_, model_->info());
     if (!spec.ok()) return spec.status();
     spec_ = *std::move(spec);
     const auto service_class = ToServiceClass(request_->service_class(), *call_.caller, call_.default_class);
@@ -66,7 +67,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     if (absl::Status status = Tokenize(*options); !status.ok()) return status;
     const int32_t num_tokens = tokenized_.sequence.num_tokens();
     if (absl::Status status = CheckQueryRows(*request_, num_tokens); !status.ok()) return status;
-    if (absl::Status status = core_.model->CheckAttentionSpec(spec_, num_tokens); !status.ok()) return status;
+    if (absl::Status status = model_->served->CheckAttentionSpec(spec_, num_tokens); !status.ok()) return status;
     SetHeader(num_tokens);
     return CheckSize();
   }
@@ -75,7 +76,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     const SteadyTime start = std::chrono::steady_clock::now();
     const std::variant<Input, InputError> input = ToInput(request_->item(), core_.limits);
     if (const auto* error = std::get_if<InputError>(&input)) return ToItemError(*error, "item", "");
-    auto tokenized = core_.model->Tokenize(std::get<Input>(input), options);
+    auto tokenized = model_->served->Tokenize(std::get<Input>(input), options);
     if (const auto* error = std::get_if<InputError>(&tokenized)) return ToItemError(*error, "item", "");
     tokenized_ = std::get<TokenizedItem>(std::move(tokenized));
     outcome_.report.tokenize = Since(start);
@@ -83,7 +84,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
   }
 
   void SetHeader(int32_t num_tokens) {
-    const ModelInfo& model = core_.model->info();
+    const ModelInfo& model = model_->info();
     v1::AttentionHeader& header = outcome_.response.header;
     header.set_model(model.name);
     header.set_model_fingerprint(model.fingerprint);
@@ -95,7 +96,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     header.add_shape(header.query_rows_size());
     header.add_shape(num_tokens);
     header.set_tokens_dropped(tokenized_.tokens_dropped);
-    AddTokens(*core_.model, tokenized_, header.mutable_tokens());
+    AddTokens(*model_->served, tokenized_, header.mutable_tokens());
   }
 
   // Before anything is computed.
@@ -131,6 +132,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
   const CallContext call_;
   const std::shared_ptr<const v1::GetAttentionRequest> request_;
   Done<AttentionResponse> done_;
+  ModelRef model_;
   TokenizedItem tokenized_;
   AttentionSpec spec_;
   ServiceClass service_class_ = ServiceClass::kInteractive;

@@ -1,6 +1,7 @@
 #include "server/rpc/conversion.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "attendant/v1/embedding.pb.h"
+#include "server/models/model_registry.h"
 #include "server/rpc/status_mapping.h"
 
 namespace attendant {
@@ -33,6 +35,20 @@ std::optional<PoolingMode> ToPoolingMode(int value) {
     default:
       return std::nullopt;
   }
+}
+
+v1::ModelState ToProto(ModelState state) {
+  switch (state) {
+    case ModelState::kLoading:
+      return v1::MODEL_STATE_LOADING;
+    case ModelState::kReady:
+      return v1::MODEL_STATE_READY;
+    case ModelState::kDraining:
+      return v1::MODEL_STATE_DRAINING;
+    case ModelState::kFailed:
+      return v1::MODEL_STATE_FAILED;
+  }
+  return v1::MODEL_STATE_UNSPECIFIED;
 }
 
 v1::Pooling ToProto(PoolingMode mode) {
@@ -255,12 +271,6 @@ absl::StatusOr<ServiceClass> ToServiceClass(int value, const Caller& caller, Ser
   }
 }
 
-absl::Status CheckModelName(std::string_view name, const ModelInfo& model) {
-  if (name.empty() || name == model.name) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("there is no model ", Quoted(name), "; this server has ", Quoted(model.name), " (ListModels)"));
-}
-
 void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32_t num_tokens,
                   v1::EmbedResult* result) {
   v1::Embedding* embedding = result->mutable_embedding();
@@ -275,8 +285,15 @@ void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32
   std::memcpy(embedding->mutable_values()->mutable_data(), values.data(), values.size() * sizeof(float));
 }
 
-void SetModel(const ModelInfo& model, const RequestLimits& limits, v1::Model* message) {
-  message->set_name(model.name);
+void SetModel(const ModelStatus& status, const RequestLimits& limits, v1::Model* message) {
+  message->set_name(status.name);
+  message->set_state(ToProto(status.state));
+  message->set_state_reason(status.reason);
+  message->set_is_default(status.is_default);
+  if (status.model == nullptr) return;
+  const ModelInfo& model = status.model->info();
+  message->set_loaded_unix_ms(
+      std::chrono::duration_cast<std::chrono::milliseconds>(status.model->loaded_at.time_since_epoch()).count());
   message->set_fingerprint(model.fingerprint);
   message->set_architecture(model.architecture);
   message->set_precision(model.precision);

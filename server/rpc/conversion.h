@@ -31,6 +31,8 @@ class TokenizeRequest;
 class TokenizeResult;
 }  // namespace v1
 
+struct ModelStatus;
+
 struct EmbedSettings {
   EmbedSpec spec;
   TokenizeOptions tokenize;
@@ -59,13 +61,11 @@ absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_
 // value: a v1::ServiceClass, as it came. PERMISSION_DENIED when the caller's key does not give it.
 absl::StatusOr<ServiceClass> ToServiceClass(int value, const Caller& caller, ServiceClass if_unspecified);
 
-// NOT_FOUND unless name is empty or the model's.
-absl::Status CheckModelName(std::string_view name, const ModelInfo& model);
-
 // values: [dimension] or [num_tokens, dimension].
 void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32_t num_tokens, v1::EmbedResult* result);
 
-void SetModel(const ModelInfo& model, const RequestLimits& limits, v1::Model* message);
+// Of a model that is not there (loading, failed) only the name and the state.
+void SetModel(const ModelStatus& status, const RequestLimits& limits, v1::Model* message);
 
 }  // namespace attendant
 

@@ -30,21 +30,22 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     absl::Status status = CheckRequest();
     if (status.ok()) status = TokenizeItems();
     if (status.ok()) status = ReserveResults();
-    if (status.ok()) status = ChargeQuota(call_, tokens_, core_.model->info().max_tokens);
+    if (status.ok()) status = ChargeQuota(call_, tokens_, model_->info().max_tokens);
     if (!status.ok() || work_.items.empty()) return Finish(std::move(status));
     Submit();
   }
 
  private:
   absl::Status CheckRequest() {
-    absl::Status status = CheckModelName(request_->model(), core_.model->info());
-    if (!status.ok()) return status;
+    auto found = FindModel(core_, call_, request_->model());
+    if (!found.ok()) return found.status();
+    model_ = *std::move(found);
     if (request_->items().empty()) return InvalidField("items", "there are none; give at least one");
     if (request_->items_size() > core_.limits.max_items_per_request) {
       return InvalidField("items", absl::StrCat(request_->items_size(), " are more than the limit of ",
                                                 core_.limits.max_items_per_request, " (--max-items-per-request)"));
     }
-    auto settings = ToEmbedSettings(request_->options(), core_.model->info(), core_.limits);
+    auto settings = ToEmbedSettings(request_->options(), model_->info(), core_.limits);
     if (!settings.ok()) return settings.status();
     settings_ = *std::move(settings);
     absl::Status work = CheckPromptWork("options.prompt_text", request_->options().prompt_text().size(),
@@ -74,7 +75,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
   void TokenizeItem(int index) {
     const std::variant<Input, InputError> input = ToInput(request_->items(index), core_.limits);
     if (const auto* error = std::get_if<InputError>(&input)) return Refuse(index, *error);
-    auto tokenized = core_.model->Tokenize(std::get<Input>(input), settings_.tokenize);
+    auto tokenized = model_->served->Tokenize(std::get<Input>(input), settings_.tokenize);
     if (const auto* error = std::get_if<InputError>(&tokenized)) return Refuse(index, *error);
     AddWork(index, std::get<TokenizedItem>(std::move(tokenized)));
   }
@@ -94,7 +95,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
     result->set_tokens_used(num_tokens);
     result->set_tokens_dropped(tokenized.tokens_dropped);
     const int64_t rows = settings_.spec.output == OutputKind::kTokens ? num_tokens : 1;
-    result_bytes_ += rows * core_.model->OutputDimension(settings_.spec) * int64_t{sizeof(float)};
+    result_bytes_ += rows * model_->served->OutputDimension(settings_.spec) * int64_t{sizeof(float)};
     tokens_ += num_tokens;
     WorkItem item;
     item.sequence = std::move(tokenized.sequence);
@@ -116,7 +117,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
   }
 
   void Submit() {
-    work_.runtime = core_.runtime;
+    work_.runtime = RuntimeOf(model_);
     work_.flow = call_.flow;
     work_.deadline = call_.deadline;
     work_.cancel = call_.cancel;
@@ -162,8 +163,8 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
   void Finish(absl::Status status) {
     outcome_.status = std::move(status);
     if (outcome_.status.ok()) {
-      outcome_.response.set_model(core_.model->info().name);
-      outcome_.response.set_model_fingerprint(core_.model->info().fingerprint);
+      outcome_.response.set_model(model_->info().name);
+      outcome_.response.set_model_fingerprint(model_->info().fingerprint);
       if (request_->include_metadata()) SetMetadata();
     }
     // The callbacks of items that were never submitted refer back to this run.
@@ -185,6 +186,7 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
   const CallContext call_;
   const std::shared_ptr<const v1::EmbedRequest> request_;
   Done<v1::EmbedResponse> done_;
+  ModelRef model_;
   EmbedSettings settings_;
   WorkCall work_;
   int64_t result_bytes_ = 0;

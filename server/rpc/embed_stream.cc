@@ -141,7 +141,9 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
     bytes.Clear();
     // Shares the ownership: the flow's views into the texts keep the whole request alive.
     std::shared_ptr<const v1::EmbedRequest> embed(request, &request->message.request());
-    RunEmbed(core_, request->chain.context(), std::move(embed),
+    CallContext call = request->chain.context();
+    call.models = models_;
+    RunEmbed(core_, std::move(call), std::move(embed),
              [self = shared_from_this(), request](Outcome<v1::EmbedResponse> outcome) {
                self->Respond(*request, std::move(outcome));
              });
@@ -194,6 +196,7 @@ class EmbedStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   grpc::CallbackServerContext* const context_;
   OpenCalls* const open_calls_;
   const std::shared_ptr<CancelToken> cancel_;
+  const std::shared_ptr<StreamModels> models_ = std::make_shared<StreamModels>();
   std::shared_ptr<EmbedStream> self_;
   WriteTimer write_timer_;
 

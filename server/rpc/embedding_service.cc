@@ -104,15 +104,21 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
 void ListModels(const ServiceCore& core, const CallContext&, std::shared_ptr<const v1::ListModelsRequest>,
                 const Done<v1::ListModelsResponse>& done) {
   Outcome<v1::ListModelsResponse> outcome;
-  SetModel(core.model->info(), core.limits, outcome.response.add_models());
+  for (const ModelStatus& status : core.models->List()) SetModel(status, core.limits, outcome.response.add_models());
   done(std::move(outcome));
 }
 
 void GetModel(const ServiceCore& core, const CallContext&, const std::shared_ptr<const v1::GetModelRequest>& request,
               const Done<v1::Model>& done) {
   Outcome<v1::Model> outcome;
-  outcome.status = CheckModelName(request->name(), core.model->info());
-  SetModel(core.model->info(), core.limits, &outcome.response);
+  const std::string name = request->name().empty() ? core.models->default_name() : request->name();
+  // Draining ones have the names of their successors, and come last.
+  for (const ModelStatus& status : core.models->List()) {
+    if (status.name != name || status.state == ModelState::kDraining) continue;
+    SetModel(status, core.limits, &outcome.response);
+    return done(std::move(outcome));
+  }
+  outcome.status = NoSuchModel(core, request->name());
   done(std::move(outcome));
 }
 

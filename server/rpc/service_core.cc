@@ -1,5 +1,7 @@
 #include "server/rpc/service_core.h"
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "server/rpc/status_mapping.h"
 
@@ -11,6 +13,50 @@ absl::Status CallContext::Check() const {
     return absl::DeadlineExceededError("the call's deadline was over before its work began");
   }
   return absl::OkStatus();
+}
+
+absl::Status NoSuchModel(const ServiceCore& core, std::string_view name) {
+  // As long as loading a small model takes; who waits for a large one asks a few times.
+  constexpr std::chrono::milliseconds kRetryAfter{1000};
+  // Enough to see what this server is about, in a message that is clipped anyway.
+  constexpr size_t kNamesShown = 8;
+  std::string names;
+  size_t ready = 0;
+  for (const ModelStatus& status : core.models->List()) {
+    if (status.name == name && status.state == ModelState::kLoading) {
+      return WithRetryAfter(absl::UnavailableError(absl::StrCat("model ", Quoted(name), " is being loaded")),
+                            kRetryAfter);
+    }
+    if (status.name == name && status.state == ModelState::kFailed) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("model ", Quoted(name), " could not be loaded (ListModels tells why)"));
+    }
+    if (status.state != ModelState::kReady || ++ready > kNamesShown) continue;
+    absl::StrAppend(&names, names.empty() ? "" : ", ", Quoted(status.name));
+  }
+  if (ready > kNamesShown) absl::StrAppend(&names, " and ", ready - kNamesShown, " more");
+  if (ready == 0) names = "none";
+  const std::string what = name.empty() ? "no default model" : absl::StrCat("no model ", Quoted(name));
+  return absl::NotFoundError(absl::StrCat("there is ", what, "; this server has ", names, " (ListModels)"));
+}
+
+absl::StatusOr<ModelRef> FindModel(const ServiceCore& core, std::string_view name) {
+  ModelRef model = core.models->Find(name);
+  if (model == nullptr) return NoSuchModel(core, name);
+  return model;
+}
+
+absl::StatusOr<ModelRef> FindModel(const ServiceCore& core, const CallContext& call, std::string_view name) {
+  return call.models == nullptr ? FindModel(core, name) : call.models->Find(core, name);
+}
+
+absl::StatusOr<ModelRef> StreamModels::Find(const ServiceCore& core, std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto known = models_.find(name);
+  if (known != models_.end()) return known->second;
+  auto found = FindModel(core, name);
+  if (found.ok()) models_.emplace(name, *found);
+  return found;
 }
 
 absl::Status Reserve(int64_t bytes, Reservation* reservation) {

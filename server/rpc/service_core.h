@@ -9,13 +9,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/models/model_registry.h"
 #include "server/rpc/byte_budget.h"
 #include "server/rpc/limits.h"
-#include "server/rpc/served_model.h"
 #include "server/scheduling/scheduler.h"
 #include "server/security/caller.h"
 
@@ -26,8 +28,7 @@ class Metrics;
 class WorkPool;
 
 struct ServiceCore {
-  const ServedModel* model = nullptr;
-  std::shared_ptr<ModelRuntime> runtime;
+  const ModelRegistry* models = nullptr;
   Scheduler* scheduler = nullptr;
   WorkPool* pool = nullptr;
   ByteBudget* budget = nullptr;
@@ -36,6 +37,17 @@ struct ServiceCore {
   Right right = Right::kEmbed;    // what a key must open to be let in here
   RequestLimits limits;
   bool access_log = false;
+};
+
+// The models that a stream began with: all its requests for a name are answered by the same one, so that a swap does
+// not mix vectors of two fingerprints into one stream. They are held to the stream's end. Thread-safe.
+class StreamModels {
+ public:
+  absl::StatusOr<ModelRef> Find(const ServiceCore& core, std::string_view name);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, ModelRef, std::less<>> models_;  // as many as there are at most
 };
 
 // Made by CallChain alone: whoever holds one has come through the whole chain.
@@ -47,6 +59,8 @@ struct CallContext {
   std::shared_ptr<Reservation> reservation;  // never null; the call's memory, until its answer is on the wire
   std::shared_ptr<const Caller> caller;      // never null
   std::string flow;                          // whom the scheduler is fair to: the key, or the address without port
+
+  std::shared_ptr<StreamModels> models;  // of the stream that the call is part of; null: it is none
 
   // CANCELLED or DEADLINE_EXCEEDED when nobody waits for an answer any more.
   absl::Status Check() const;
@@ -74,6 +88,14 @@ struct Outcome {
 
 template <typename Response>
 using Done = std::function<void(Outcome<Response>)>;
+
+// The model that a request asks for ("": the default), to be looked up once and held to the call's end. NOT_FOUND lists
+// what there is; UNAVAILABLE while it is being loaded; FAILED_PRECONDITION when that has failed.
+absl::StatusOr<ModelRef> FindModel(const ServiceCore& core, std::string_view name);
+// The same for a request that may be part of a stream.
+absl::StatusOr<ModelRef> FindModel(const ServiceCore& core, const CallContext& call, std::string_view name);
+// Its error, for who has looked for himself.
+absl::Status NoSuchModel(const ServiceCore& core, std::string_view name);
 
 // Adds bytes to what a call holds. RESOURCE_EXHAUSTED when others hold too much at the moment, INVALID_ARGUMENT when
 // the call alone would be too large; both name the flag.

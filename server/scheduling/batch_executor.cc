@@ -76,6 +76,7 @@ Microseconds BatchExecutor::Run(MicroBatch* batch, Team* team) {
   start_ = clock_();
   RunSession(batch, team);
   compute_ = Between(start_, clock_());
+  batch->runtime->CountBatch(static_cast<int64_t>(batch->items.size()), batch->tokens, compute_);
   if (observer_ != nullptr) {
     const bool shared = team != nullptr && team->size() > 1;
     Report(*batch, shared ? 0 : batch->predicted_us);

@@ -7,6 +7,7 @@
 #ifndef ATTENDANT_SERVER_SCHEDULING_MODEL_RUNTIME_H_
 #define ATTENDANT_SERVER_SCHEDULING_MODEL_RUNTIME_H_
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -21,6 +22,14 @@ namespace attendant {
 struct ModelQuota {
   double weight = 1;  // its share of the compute time beside other models that have work queued
   int64_t max_queued_tokens = std::numeric_limits<int64_t>::max();
+};
+
+// What a model has done since it was loaded.
+struct ModelUse {
+  int64_t batches = 0;
+  int64_t items = 0;
+  int64_t tokens = 0;
+  Microseconds compute{0};  // summed over workers
 };
 
 class ModelRuntime {
@@ -38,6 +47,8 @@ class ModelRuntime {
   }
 
   BatchRunner::Session& SessionOf(int worker) { return *sessions_[static_cast<size_t>(worker)]; }
+  // One for somebody else than a worker: a self-check, a probe.
+  std::unique_ptr<BatchRunner::Session> NewSession() { return runner_->NewSession(); }
   int num_workers() const { return static_cast<int>(sessions_.size()); }
   const CostModel& cost() const { return cost_; }
   int32_t num_layers() const { return num_layers_; }
@@ -46,6 +57,20 @@ class ModelRuntime {
   CostCorrection& correction() { return correction_; }
   const CostCorrection& correction() const { return correction_; }
 
+  // Any thread; each number of use() is true of some moment, not all of the same.
+  void CountBatch(int64_t items, int64_t tokens, Microseconds compute) {
+    batches_.fetch_add(1, std::memory_order_relaxed);
+    items_.fetch_add(items, std::memory_order_relaxed);
+    tokens_.fetch_add(tokens, std::memory_order_relaxed);
+    compute_us_.fetch_add(compute.count(), std::memory_order_relaxed);
+  }
+  ModelUse use() const {
+    return {.batches = batches_.load(std::memory_order_relaxed),
+            .items = items_.load(std::memory_order_relaxed),
+            .tokens = tokens_.load(std::memory_order_relaxed),
+            .compute = Microseconds(compute_us_.load(std::memory_order_relaxed))};
+  }
+
  private:
   std::unique_ptr<BatchRunner> runner_;
   std::vector<std::unique_ptr<BatchRunner::Session>> sessions_;
@@ -53,6 +78,10 @@ class ModelRuntime {
   const ModelQuota quota_;
   CostModel cost_;
   CostCorrection correction_;
+  std::atomic<int64_t> batches_{0};
+  std::atomic<int64_t> items_{0};
+  std::atomic<int64_t> tokens_{0};
+  std::atomic<int64_t> compute_us_{0};
 };
 
 }  // namespace attendant

@@ -112,5 +112,46 @@ TEST_F(SmallCommandsTest, Models) {
   EXPECT_EQ(json::parse(out_)[0]["limits"]["max_items_per_request"], 77);
 }
 
+TEST_F(SmallCommandsTest, GoldenVectorsAreWrittenDown) {
+  const std::string texts = WriteFile("texts.txt", "one\ntwo\n");
+  EXPECT_EQ(Run({"golden", "--texts", texts, "--output", Path("g.json")}), kExitOk) << err_;
+  EXPECT_THAT(out_, HasSubstr("2 texts of"));
+  const json golden = json::parse(ReadFile(Path("g.json")));
+  EXPECT_EQ(golden["format"], "attendant-golden-1");
+  EXPECT_EQ(golden["fingerprint"], "f00d");
+  EXPECT_EQ(golden["items"][1]["text"], "two");
+  EXPECT_EQ(golden["items"][1]["vector"].get<std::vector<float>>(), client::FakeVector("two"));
+}
+
+TEST_F(SmallCommandsTest, GoldenVectorsOfWhatIsNoText) {
+  const std::string output = Path("g.json");
+  EXPECT_EQ(Run({"golden", "--texts", WriteFile("a", ""), "--output", output}), kExitUsage);
+  EXPECT_EQ(Run({"golden", "--texts", WriteFile("b.jsonl", "{\"ids\": [1]}\n"), "--output", output}), kExitUsage);
+  EXPECT_THAT(err_, HasSubstr("single texts"));
+  EXPECT_EQ(Run({"golden", "--texts", WriteFile("c", " \n"), "--output", output}), kExitRefused);
+  EXPECT_THAT(err_, HasSubstr("text 1"));
+  EXPECT_EQ(Run({"golden", "--texts", WriteFile("d", "one\n"), "--output", "/no/such/dir/g.json"}), kExitFile);
+  server_.AddFault({.kind = client::FakeFault::Kind::kOtherFingerprint});
+  EXPECT_EQ(Run({"golden", "--texts", WriteFile("d", "one\n"), "--output", output}), kExitRefused);
+  EXPECT_THAT(err_, HasSubstr("swapped meanwhile"));
+  EXPECT_FALSE(std::filesystem::exists(output));
+}
+
+TEST_F(SmallCommandsTest, AdminCommandsNeedAServerAndTheirArguments) {
+  const std::string gone = client::FakeServer().address();
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"load", "--admin", gone, "/dir"}, {"swap", "--admin", gone, "m"}, {"unload", "--admin", gone, "m"},
+           {"reload", "--admin", gone}}) {
+    EXPECT_EQ(RunBare(command), kExitUnreachable) << command[0];
+    EXPECT_THAT(err_, HasSubstr(gone));
+  }
+  EXPECT_EQ(RunBare({"load"}), kExitUsage);
+  EXPECT_EQ(RunBare({"swap"}), kExitUsage);
+  EXPECT_EQ(RunBare({"load", "/dir", "--precision", "fp4"}), kExitUsage);
+  EXPECT_EQ(RunBare({"unload", "m", "--admin", gone, "--api-key-file", "/no/such/key"}), kExitUsage);
+  // An address that serves no admin service.
+  EXPECT_EQ(RunBare({"unload", "m", "--admin", server_.address()}), kExitRefused);
+}
+
 }  // namespace
 }  // namespace attendant::cli

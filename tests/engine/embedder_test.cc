@@ -200,5 +200,30 @@ TEST(Embedder, ManyThreadsShareOneEmbedder) {
   EXPECT_EQ(wrong, std::vector<int>(4, 0));
 }
 
+TEST(EstimateBytes, IsNearWhatLoadingTakesAndKnowsPrecisionAndWorkers) {
+  const auto estimate = [](const std::string& name, const char* precision, int workers) {
+    const auto bytes = Embedder::EstimateBytes({.model_dir = ModelDir(name), .precision = precision}, workers);
+    EXPECT_TRUE(bytes.ok()) << bytes.status();
+    return bytes.value_or(0);
+  };
+  constexpr int64_t kFixed = 4 << 20;  // as in memory_estimate.cc; the tiny models are below it
+  for (const std::string& name : ModelNames()) {
+    const int64_t fp32 = estimate(name, "fp32", 1);
+    EXPECT_EQ(estimate(name, "auto", 1) > fp32, true) << name;  // the gate's fp32 layer beside it
+    EXPECT_GT(estimate(name, "fp32", 2), fp32) << name;
+    const auto embedder = Embedder::Load({.model_dir = ModelDir(name)});
+    ASSERT_TRUE(embedder.ok());
+    const int64_t weights = (*embedder)->info().weights_bytes;
+    EXPECT_GT(fp32 - kFixed, weights / 2) << name;
+    EXPECT_LT(fp32 - kFixed, weights + (8 << 20)) << name;
+  }
+  EXPECT_LT(estimate("wide-heads-bf16", "int8", 1), estimate("wide-heads-bf16", "auto", 1));
+}
+
+TEST(EstimateBytes, WhatIsNoModelIsAnError) {
+  EXPECT_TRUE(absl::IsNotFound(Embedder::EstimateBytes({.model_dir = "/nonexistent"}, 1).status()));
+  EXPECT_FALSE(Embedder::EstimateBytes({.model_dir = ATTENDANT_TESTDATA}, 1).ok());
+}
+
 }  // namespace
 }  // namespace attendant

@@ -97,7 +97,7 @@ class InProcessTest : public testing::Test {
     config_.metrics_address.clear();
     config_.threads = 1;
     config_.drain_timeout = std::chrono::seconds(20);
-    config_.model_dir = TestModel("tiny-mean");
+    config_.models.specs = {{.name = "tiny-mean", .directory = TestModel("tiny-mean")}};
     // main reads the level from the config; here the tests are main.
     ConfigureLogging(LogFormat::kText, LogLevel::kError);
   }
@@ -106,7 +106,7 @@ class InProcessTest : public testing::Test {
   }
 
   void StartServer() {
-    auto embedder = Embedder::Load({.model_dir = config_.model_dir});
+    auto embedder = Embedder::Load({.model_dir = config_.models.specs[0].directory});
     ASSERT_TRUE(embedder.ok()) << embedder.status();
     embedder_ = *std::move(embedder);
     ServerParts parts;

@@ -33,7 +33,7 @@ std::vector<Item> MakeTexts(size_t count) {
 
 std::unique_ptr<Server> StartServer(const std::string& model, int threads) {
   ServerConfig config;
-  config.model_dir = model;
+  config.models.specs = {{.name = "model", .directory = model}};
   config.grpc_address = "127.0.0.1:0";
   config.metrics_address.clear();
   config.threads = threads;

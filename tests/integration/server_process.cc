@@ -50,7 +50,9 @@ bool WaitUntil(Condition condition) {
 ServerProcess::ServerProcess(std::vector<std::string> arguments) {
   std::string pattern = testing::TempDir() + "/server_XXXXXX";
   directory_ = mkdtemp(pattern.data());
-  AddDefault(&arguments, "--model", TestModel("tiny-mean"));
+  // A configuration file may say which models.
+  const bool has_config = std::find(arguments.begin(), arguments.end(), "--config") != arguments.end();
+  if (!has_config) AddDefault(&arguments, "--model", TestModel("tiny-mean"));
   AddDefault(&arguments, "--grpc-address", "127.0.0.1:0");
   AddDefault(&arguments, "--metrics-address", "127.0.0.1:0");
   AddDefault(&arguments, "--port-file", directory_ + "/ports");
@@ -62,6 +64,7 @@ ServerProcess::ServerProcess(std::vector<std::string> arguments) {
   if (pid_ == 0) {
     const int fd = open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
     dup2(fd, STDERR_FILENO);
+    dup2(fd, STDOUT_FILENO);
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -92,6 +95,7 @@ bool ServerProcess::WaitReady() {
   for (std::string line; std::getline(lines, line);) {
     if (line.rfind("grpc=", 0) == 0) grpc_port_ = std::atoi(line.c_str() + 5);
     if (line.rfind("metrics=", 0) == 0) metrics_port_ = std::atoi(line.c_str() + 8);
+    if (line.rfind("admin=", 0) == 0) admin_port_ = std::atoi(line.c_str() + 6);
   }
   return grpc_port_ > 0;
 }
@@ -101,6 +105,10 @@ void ServerProcess::Signal(int signal) { kill(pid_, signal); }
 int ServerProcess::WaitExit() {
   EXPECT_TRUE(WaitUntil([&] { return Ended(); })) << "the server did not end";
   return exit_status_.value_or(-1);
+}
+
+bool ServerProcess::WaitLogged(const std::string& text) const {
+  return WaitUntil([&] { return Log().find(text) != std::string::npos; });
 }
 
 std::string ServerProcess::Log() const { return ReadAll(directory_ + "/log"); }

@@ -13,7 +13,8 @@ namespace attendant {
 
 class ServerProcess {
  public:
-  // Returns at once; --model, --port-file and addresses with port 0 are given unless the arguments have them.
+  // Returns at once; --model (without --config), --port-file and addresses with port 0 are given unless the arguments
+  // have them.
   explicit ServerProcess(std::vector<std::string> arguments);
   ~ServerProcess();  // kills it if it still runs
 
@@ -21,11 +22,14 @@ class ServerProcess {
   bool WaitReady();
   int grpc_port() const { return grpc_port_; }
   int metrics_port() const { return metrics_port_; }
+  int admin_port() const { return admin_port_; }  // 0 unless --admin-address was given
 
   void Signal(int signal);
   // The exit status, or 128 + the signal that ended it.
   int WaitExit();
-  // What it wrote to stderr so far.
+  // True once its log has this; false when it does not come.
+  bool WaitLogged(const std::string& text) const;
+  // What it wrote to stderr so far, and for --self-check to stdout.
   std::string Log() const;
 
   double CpuSeconds() const;
@@ -39,6 +43,7 @@ class ServerProcess {
   std::optional<int> exit_status_;
   int grpc_port_ = 0;
   int metrics_port_ = 0;
+  int admin_port_ = 0;
 };
 
 // A directory under tests/testdata/models.

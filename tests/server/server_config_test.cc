@@ -40,7 +40,10 @@ class ServerConfigTest : public ::testing::Test {
 
 TEST_F(ServerConfigTest, DefaultsAreThoseOfTheStructs) {
   const ServerConfig config = Parse({});
-  EXPECT_EQ(config.model_dir, "DIR");
+  ASSERT_EQ(config.models.specs.size(), 1u);
+  EXPECT_EQ(config.models.specs[0].directory, "DIR");
+  EXPECT_EQ(config.models.specs[0].name, "DIR");
+  EXPECT_EQ(config.models.admin_address, "");
   EXPECT_EQ(config.grpc_address, "127.0.0.1:50051");
   EXPECT_EQ(config.metrics_address, "127.0.0.1:9464");
   EXPECT_EQ(config.limits.max_items_per_request, RequestLimits().max_items_per_request);
@@ -60,7 +63,8 @@ TEST_F(ServerConfigTest, FlagsOfEveryKind) {
   EXPECT_EQ(config.log_format, "json");
   EXPECT_EQ(config.metrics_address, "");
   EXPECT_EQ(config.limits.max_pending_bytes, 1'000'000'000'000);
-  EXPECT_EQ(config.model_name, "my model");
+  EXPECT_EQ(config.models.specs[0].name, "my model");
+  EXPECT_EQ(config.models.specs[0].directory, "DIR");
 }
 
 TEST_F(ServerConfigTest, EnvironmentHasTheSameNames) {
@@ -70,11 +74,48 @@ TEST_F(ServerConfigTest, EnvironmentHasTheSameNames) {
                                                    {"ATTENDANT_METRICS_ADDRESS", ""},
                                                    {"HOME", "/"}});
   ASSERT_TRUE(result.config.has_value()) << result.text;
-  EXPECT_EQ(result.config->model_dir, "/models/a b");
+  EXPECT_EQ(result.config->models.specs[0].directory, "/models/a b");
   EXPECT_EQ(result.config->scheduler.max_batch_tokens, 99);
   EXPECT_TRUE(result.config->access_log);
   EXPECT_EQ(result.config->metrics_address, "");
   EXPECT_THAT(result.warnings, IsEmpty());
+}
+
+TEST_F(ServerConfigTest, SeveralModelsByRepeating) {
+  const CommandLine result =
+      ParseCommandLine({"--model", "big=/models/big,precision=int8,weight=2.5", "--memory-limit", "1000000", "--model",
+                        "/models/small", "--admin-address", "127.0.0.1:0", "--watchdog-timeout-ms", "0"},
+                       {});
+  ASSERT_TRUE(result.config.has_value()) << result.text;
+  const ModelSettings& models = result.config->models;
+  ASSERT_EQ(models.specs.size(), 2u);
+  EXPECT_EQ(models.specs[0].name, "big");
+  EXPECT_EQ(models.specs[0].directory, "/models/big");
+  EXPECT_EQ(models.specs[0].precision, "int8");
+  EXPECT_EQ(models.specs[0].quota.weight, 2.5);
+  EXPECT_EQ(models.specs[1].name, "small");
+  EXPECT_EQ(models.memory_limit, 1'000'000);
+  EXPECT_EQ(models.admin_address, "127.0.0.1:0");
+  EXPECT_EQ(models.watchdog_timeout.count(), 0);
+}
+
+TEST_F(ServerConfigTest, SeveralModelsInTheEnvironmentAndTheFile) {
+  const CommandLine variable = ParseCommandLine({}, {{"ATTENDANT_MODEL", "a=/x;b=/y"}});
+  ASSERT_TRUE(variable.config.has_value()) << variable.text;
+  ASSERT_EQ(variable.config->models.specs.size(), 2u);
+  EXPECT_EQ(variable.config->models.specs[1].name, "b");
+  const std::string file = WriteFile("model = [\"a=/x,weight=3\", \"b=/y\"]\n");
+  const CommandLine from_file = ParseCommandLine({"--config", file}, {});
+  ASSERT_TRUE(from_file.config.has_value()) << from_file.text;
+  ASSERT_EQ(from_file.config->models.specs.size(), 2u);
+  EXPECT_EQ(from_file.config->models.specs[0].quota.weight, 3);
+}
+
+TEST_F(ServerConfigTest, ModelsThatContradictEachOtherAreErrors) {
+  EXPECT_THAT(ErrorOf({"--model", "other/DIR"}), HasSubstr("two models of the name DIR"));
+  EXPECT_THAT(ErrorOf({"--model", "b", "--model-name", "x"}), HasSubstr("--model-name"));
+  EXPECT_THAT(ErrorOf({"--model", "b,precision=fp4"}), HasSubstr("fp4"));
+  EXPECT_THAT(ErrorOf({"--model", "b=x,wait=2"}), HasSubstr("no setting wait"));
 }
 
 TEST_F(ServerConfigTest, AnEmptyValueIsNotTheNextArgument) {

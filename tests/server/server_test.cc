@@ -27,8 +27,8 @@ class ServerTest : public ::testing::Test {
   }
 
   absl::StatusOr<std::unique_ptr<Server>> Start() {
-    return Server::Start(config_,
-                         {std::make_unique<testing::FakeModel>(), std::make_unique<testing::FakeRunner>(gate_)});
+    return Server::Start(
+        config_, {std::make_unique<testing::FakeModel>(), std::make_unique<testing::FakeRunner>(gate_), nullptr});
   }
 
   static std::shared_ptr<grpc::Channel> Connect(const Server& server) {
@@ -54,7 +54,7 @@ TEST_F(ServerTest, ATakenAddressIsAClearError) {
 }
 
 TEST_F(ServerTest, AMissingModelIsAClearError) {
-  config_.model_dir = "/no/such/model";
+  config_.models.specs = {{.name = "none", .directory = "/no/such/model"}};
   EXPECT_THAT(std::string(Server::Start(config_).status().message()), HasSubstr("/no/such/model"));
 }
 

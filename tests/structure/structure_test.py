@@ -93,7 +93,9 @@ class Layers(unittest.TestCase):
         self.assert_allowed("engine/model/a.cc", '"engine/kernels/b.h"', '"engine/model/c.h"', '"engine/sequence.h"')
         self.assert_allowed("engine/embedder.cc", '"engine/model/b.h"', '"engine/tokenizer/c.h"')
         self.assert_allowed("server/scheduling/a.cc", '"engine/embedder.h"', '"server/scheduling/b.h"')
-        self.assert_allowed("server/rpc/a.cc", '"server/scheduling/b.h"', '"attendant/v1/embedding.grpc.pb.h"')
+        self.assert_allowed("server/models/a.cc", '"server/scheduling/b.h"', '"engine/embedder.h"')
+        self.assert_allowed("server/rpc/a.cc", '"server/scheduling/b.h"', '"server/models/b.h"',
+                            '"attendant/v1/embedding.grpc.pb.h"')
         self.assert_allowed("server/rpc/a.cc", '"server/security/b.h"')
         self.assert_allowed("server/http/a.cc", '"server/security/b.h"', '"server/network/c.h"')
         self.assert_allowed("server/main.cc", '"server/rpc/b.h"', '"server/server.h"')
@@ -105,6 +107,7 @@ class Layers(unittest.TestCase):
         self.assert_refused("engine/tokenizer/a.cc", '"engine/model/b.h"', '"engine/kernels/b.h"')
         self.assert_refused("server/scheduling/a.cc", '"server/rpc/b.h"', '"server/observability/b.h"')
         self.assert_refused("server/scheduling/a.cc", '"engine/model/b.h"')
+        self.assert_refused("server/models/a.cc", '"server/rpc/b.h"', '"engine/model/b.h"', "<grpcpp/grpcpp.h>")
         self.assert_refused("server/rpc/a.cc", '"engine/kernels/b.h"', '"server/server.h"', '"client/b.h"')
         self.assert_refused("server/security/a.cc", '"server/rpc/b.h"', '"server/scheduling/scheduler.h"', "<grpcpp/a.h>")
         self.assert_refused("server/http/a.cc", '"server/rpc/b.h"', "<grpcpp/grpcpp.h>", '"attendant/v1/e.pb.h"')

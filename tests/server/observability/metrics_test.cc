@@ -8,7 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include "engine/embedder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/collectable.h"
@@ -21,9 +20,12 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::Not;
 
-ModelInfo Model() {
-  ModelInfo model;
+ModelSample Model() {
+  ModelSample model;
   model.name = "all-MiniLM-L6-v2";
+  model.state = "READY";
+  model.tokens = 120;
+  model.compute = milliseconds(250);
   model.fingerprint = "0123abcd";
   model.precision = "fp32";
   model.kernels = "avx512";
@@ -40,7 +42,7 @@ std::string Value(const Metrics& metrics, const std::string& series) {
 }
 
 void Exercise(Metrics* metrics) {
-  metrics->SetModel(Model());
+  metrics->SetModels([] { return std::vector<ModelSample>{Model()}; });
   metrics->SetWorkers(2);
   metrics->SetSchedulerStats([] {
     return SchedulerStats{
@@ -77,6 +79,9 @@ TEST(Metrics, OneRequestLeavesItsBiography) {
   EXPECT_EQ(Value(metrics, "attendant_padding_tokens_total"), "0");
   EXPECT_EQ(Value(metrics, "attendant_worker_busy_seconds_total"), "0.25");
   EXPECT_EQ(Value(metrics, "attendant_workers"), "2");
+  EXPECT_EQ(Value(metrics, "attendant_ready"), "0");
+  metrics.SetReady(true);
+  EXPECT_EQ(Value(metrics, "attendant_ready"), "1");
   EXPECT_EQ(Value(metrics, R"(attendant_dropped_items_total{reason="CANCELLED",stage="queue"})"), "2");
   EXPECT_EQ(Value(metrics, R"(attendant_dropped_items_total{reason="DEADLINE_EXCEEDED",stage="compute"})"), "1");
   EXPECT_EQ(Value(metrics, R"(attendant_build_info{version="1.2.3"})"), "1");
@@ -130,11 +135,28 @@ TEST(Metrics, LabelsComeFromFixedSets) {
   EXPECT_THAT(metrics.Render(), HasSubstr("UNKNOWN"));
 }
 
+TEST(Metrics, ModelsComeAndGoWithTheirSeries) {
+  Metrics metrics("1");
+  std::vector<ModelSample> models = {Model(), {.name = "old", .state = "DRAINING"}, {.name = "bad", .state = "FAILED"}};
+  metrics.SetModels([&] { return models; });
+  EXPECT_EQ(Value(metrics, R"(attendant_model_tokens_total{model="all-MiniLM-L6-v2"})"), "120");
+  EXPECT_EQ(Value(metrics, R"(attendant_model_compute_seconds_total{model="all-MiniLM-L6-v2"})"), "0.25");
+  EXPECT_EQ(Value(metrics, R"(attendant_model_state{model="bad",state="FAILED"})"), "1");
+  EXPECT_EQ(Value(metrics, R"(attendant_model_tokens_total{model="bad"})"), "");
+  EXPECT_EQ(Value(metrics, "attendant_models_draining"), "1");
+  models.clear();
+  EXPECT_EQ(Value(metrics, R"(attendant_model_tokens_total{model="all-MiniLM-L6-v2"})"), "");
+  metrics.SetModels(nullptr);
+  EXPECT_EQ(Value(metrics, "attendant_models_draining"), "");
+}
+
 TEST(Metrics, AModelNameCannotSpoilTheScrape) {
   Metrics metrics("1\n2");
-  ModelInfo model = Model();
-  model.name = "bad\xff\"name\\\n";
-  metrics.SetModel(model);
+  metrics.SetModels([] {
+    ModelSample model = Model();
+    model.name = "bad\xff\"name\\\n";
+    return std::vector<ModelSample>{model};
+  });
   EXPECT_THAT(metrics.Render(), HasSubstr(R"(model="bad_\"name\\_")"));
 }
 

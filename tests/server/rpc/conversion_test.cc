@@ -6,6 +6,7 @@
 #include <string>
 
 #include "attendant/v1/embedding.pb.h"
+#include "server/models/model_registry.h"
 #include "server/rpc/status_mapping.h"
 #include "tests/server/rpc/fake_model.h"
 
@@ -164,18 +165,19 @@ TEST_F(ConversionTest, AttentionIndicesAreSortedAndChecked) {
   EXPECT_EQ(FieldOfAttention(request), "layers[2]");
 }
 
-TEST_F(ConversionTest, UnknownModelsAreNotFound) {
-  EXPECT_TRUE(CheckModelName("", model_.info()).ok());
-  EXPECT_TRUE(CheckModelName("fake", model_.info()).ok());
-  const absl::Status status = CheckModelName(std::string(1 << 20, 'x'), model_.info());
-  EXPECT_TRUE(absl::IsNotFound(status));
-  EXPECT_LT(status.message().size(), 300u);
-}
-
 TEST_F(ConversionTest, ModelsAreDescribedWithTheirLimits) {
+  auto loaded = std::make_shared<LoadedModel>();
+  loaded->loaded_at = std::chrono::system_clock::time_point(std::chrono::milliseconds(1234));
+  loaded->served = std::make_unique<testing::FakeModel>();
+  ModelStatus status{.name = "fake", .state = ModelState::kReady, .is_default = true, .reason = "was refused"};
+  status.model = loaded;
   v1::Model model;
-  SetModel(model_.info(), limits_, &model);
+  SetModel(status, limits_, &model);
   EXPECT_EQ(model.name(), "fake");
+  EXPECT_EQ(model.state(), v1::MODEL_STATE_READY);
+  EXPECT_EQ(model.state_reason(), "was refused");
+  EXPECT_TRUE(model.is_default());
+  EXPECT_EQ(model.loaded_unix_ms(), 1234);
   EXPECT_EQ(model.dimension(), 4);
   EXPECT_THAT(model.pooling(), ElementsAre(v1::POOLING_MEAN));
   EXPECT_EQ(model.prompts().at("query"), "w1 w2 ");
@@ -191,6 +193,15 @@ TEST(ToServiceClass, KnowsItsValuesAndNamesOthers) {
   const absl::Status unknown = ToServiceClass(7, anybody, ServiceClass::kBulk).status();
   EXPECT_TRUE(absl::IsInvalidArgument(unknown));
   EXPECT_THAT(std::string(unknown.message()), ::testing::HasSubstr("ServiceClass"));
+}
+
+TEST_F(ConversionTest, ModelsThatAreNotThereHaveNameAndState) {
+  v1::Model model;
+  SetModel({.name = "next", .state = ModelState::kFailed, .reason = "no such file"}, limits_, &model);
+  EXPECT_EQ(model.name(), "next");
+  EXPECT_EQ(model.state(), v1::MODEL_STATE_FAILED);
+  EXPECT_EQ(model.state_reason(), "no such file");
+  EXPECT_FALSE(model.has_limits());
 }
 
 }  // namespace

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/rpc/served_model.h"
+#include "server/models/served_model.h"
 #include "server/scheduling/batch_runner.h"
 
 namespace attendant::testing {

@@ -15,7 +15,7 @@ ServiceTest::ServiceTest() {
 ServiceTest::~ServiceTest() { gate_->Open(); }
 
 void ServiceTest::StartServer() {
-  auto server = Server::Start(config_, {std::make_unique<FakeModel>(), std::make_unique<FakeRunner>(gate_)});
+  auto server = Server::Start(config_, {std::make_unique<FakeModel>(), std::make_unique<FakeRunner>(gate_), nullptr});
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
   grpc::ChannelArguments arguments;

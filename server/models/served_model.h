@@ -2,8 +2,8 @@
 // is not here; that is the scheduler's, through a BatchRunner. A fake stands in for it in the services' tests.
 //
 // Thread-safety: const members may be called from any thread at once.
-#ifndef ATTENDANT_SERVER_RPC_SERVED_MODEL_H_
-#define ATTENDANT_SERVER_RPC_SERVED_MODEL_H_
+#ifndef ATTENDANT_SERVER_MODELS_SERVED_MODEL_H_
+#define ATTENDANT_SERVER_MODELS_SERVED_MODEL_H_
 
 #include <string>
 #include <string_view>
@@ -52,4 +52,4 @@ class EmbedderModel final : public ServedModel {
 
 }  // namespace attendant
 
-#endif  // ATTENDANT_SERVER_RPC_SERVED_MODEL_H_
+#endif  // ATTENDANT_SERVER_MODELS_SERVED_MODEL_H_

@@ -1,0 +1,40 @@
+#include "server/models/directory_stamp.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/models/golden.h"
+
+namespace attendant {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Somebody's home directory, given by mistake, must not be walked for minutes.
+constexpr size_t kMaxFiles = 1000;
+
+}  // namespace
+
+std::string DirectoryStamp(const std::string& directory) {
+  std::error_code error;
+  const fs::path root = fs::canonical(directory, error);
+  if (error) return "";
+  std::vector<std::string> lines = {root.string()};
+  fs::recursive_directory_iterator entry(root, fs::directory_options::skip_permission_denied, error);
+  for (; !error && entry != fs::recursive_directory_iterator() && lines.size() < kMaxFiles; entry.increment(error)) {
+    std::error_code ignored;
+    if (!entry->is_regular_file(ignored) || entry->path().filename() == kGoldenFile) continue;
+    // Hugging Face's cache is made of links into a folder of blobs.
+    const fs::path target = fs::canonical(entry->path(), ignored);
+    const auto time = entry->last_write_time(ignored).time_since_epoch().count();
+    lines.push_back(
+        absl::StrCat(entry->path().string(), " ", target.string(), " ", entry->file_size(ignored), " ", time));
+  }
+  std::sort(lines.begin(), lines.end());
+  return absl::StrJoin(lines, "\n");
+}
+
+}  // namespace attendant
