@@ -1,6 +1,7 @@
 #include "server/models/directory_stamp.h"
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <vector>
 
@@ -14,17 +15,16 @@ namespace {
 namespace fs = std::filesystem;
 
 // Somebody's home directory, given by mistake, must not be walked for minutes.
-constexpr size_t kMaxFiles = 1000;
+constexpr int kMaxEntries = 2000;
 
-}  // namespace
-
-std::string DirectoryStamp(const std::string& directory) {
+std::string Stamp(const std::string& directory) {
   std::error_code error;
   const fs::path root = fs::canonical(directory, error);
   if (error) return "";
   std::vector<std::string> lines = {root.string()};
   fs::recursive_directory_iterator entry(root, fs::directory_options::skip_permission_denied, error);
-  for (; !error && entry != fs::recursive_directory_iterator() && lines.size() < kMaxFiles; entry.increment(error)) {
+  for (int i = 0; i < kMaxEntries && !error && entry != fs::recursive_directory_iterator();
+       ++i, entry.increment(error)) {
     std::error_code ignored;
     if (!entry->is_regular_file(ignored) || entry->path().filename() == kGoldenFile) continue;
     // Hugging Face's cache is made of links into a folder of blobs.
@@ -35,6 +35,17 @@ std::string DirectoryStamp(const std::string& directory) {
   }
   std::sort(lines.begin(), lines.end());
   return absl::StrJoin(lines, "\n");
+}
+
+}  // namespace
+
+std::string DirectoryStamp(const std::string& directory) {
+  // The file system library throws in spite of its error codes when it is out of memory.
+  try {
+    return Stamp(directory);
+  } catch (const std::exception&) {
+    return "";
+  }
 }
 
 }  // namespace attendant
