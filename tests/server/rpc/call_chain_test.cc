@@ -61,6 +61,7 @@ class CallChainTest : public ServiceTest {
   void StartWithKeys(const std::string& lines) {
     config().security.api_keys_file = directory_.Write("keys", lines);
     config().metrics_address = "127.0.0.1:0";
+    config().models.admin_address = "127.0.0.1:0";
     config().access_log = true;
     ::testing::internal::CaptureStderr();  // the start
     StartServer();
@@ -69,12 +70,16 @@ class CallChainTest : public ServiceTest {
 
   // One message there, at most one back; that will do for streams, too.
   Reply Call(const std::string& path, const std::string& bytes, const Metadata& metadata) {
+    return Call(channel(), path, bytes, metadata);
+  }
+  static Reply Call(const std::shared_ptr<grpc::Channel>& listener, const std::string& path, const std::string& bytes,
+                    const Metadata& metadata) {
     const auto context = Context();
     for (const auto& [name, value] : metadata) context->AddMetadata(name, value);
     const grpc::Slice slice(bytes);
     const grpc::ByteBuffer request(&slice, 1);
     grpc::CompletionQueue queue;
-    auto call = grpc::GenericStub(channel()).PrepareUnaryCall(context.get(), path, request, &queue);
+    auto call = grpc::GenericStub(listener).PrepareUnaryCall(context.get(), path, request, &queue);
     grpc::ByteBuffer response;
     Reply reply;
     call->StartCall();
@@ -95,21 +100,37 @@ class CallChainTest : public ServiceTest {
 
   static Metadata Bearer(const std::string& key) { return {{"authorization", "Bearer " + key}}; }
 
-  // What reflection says is registered, but for what is open to everybody.
-  std::vector<const google::protobuf::MethodDescriptor*> ClosedMethods() {
-    const Reply reply = Call("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "\x3a\x01*", {});
-    EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
-    std::vector<const google::protobuf::MethodDescriptor*> methods;
-    for (const std::string& list : Fields(reply.bytes, 6)) {
-      for (const std::string& service : Fields(list, 1)) {
-        const std::string name = Fields(service, 1).at(0);
-        if (name == "grpc.health.v1.Health" || name == "grpc.reflection.v1alpha.ServerReflection") continue;
-        const auto* found = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
-        EXPECT_NE(found, nullptr) << name;
-        for (int i = 0; i < found->method_count(); ++i) methods.push_back(found->method(i));
+  // A method and the listener that it is registered with.
+  struct Door {
+    std::shared_ptr<grpc::Channel> channel;
+    const google::protobuf::MethodDescriptor* method;
+  };
+
+  std::shared_ptr<grpc::Channel> AdminChannel() {
+    return grpc::CreateChannel("127.0.0.1:" + std::to_string(server().admin_port()),
+                               grpc::InsecureChannelCredentials());
+  }
+
+  // What reflection says is registered with each listener, but for what is open to everybody.
+  std::vector<Door> Doors() {
+    std::vector<Door> doors;
+    for (const auto& listener : {channel(), AdminChannel()}) {
+      const Reply reply =
+          Call(listener, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "\x3a\x01*", {});
+      EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
+      for (const std::string& list : Fields(reply.bytes, 6)) {
+        for (const std::string& service : Fields(list, 1)) AddMethods(listener, Fields(service, 1).at(0), &doors);
       }
     }
-    return methods;
+    return doors;
+  }
+
+  static void AddMethods(const std::shared_ptr<grpc::Channel>& listener, const std::string& name,
+                         std::vector<Door>* doors) {
+    if (name == "grpc.health.v1.Health" || name == "grpc.reflection.v1alpha.ServerReflection") return;
+    const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    ASSERT_NE(service, nullptr) << name;
+    for (int i = 0; i < service->method_count(); ++i) doors->push_back({listener, service->method(i)});
   }
 
   static std::string PathOf(const google::protobuf::MethodDescriptor& method) {
@@ -128,12 +149,12 @@ class CallChainTest : public ServiceTest {
 TEST_F(CallChainTest, EveryDoorRefusesCountsAndLogs) {
   config().security.reflection = "on";
   StartWithKeys(Line("one", kKey));
-  const auto methods = ClosedMethods();
-  ASSERT_GE(methods.size(), 6u);
-  for (const auto* method : methods) {
+  const auto doors = Doors();
+  ASSERT_GE(doors.size(), 11u);
+  for (const auto& [listener, method] : doors) {
     SCOPED_TRACE(method->full_name());
     ::testing::internal::CaptureStderr();
-    EXPECT_EQ(Call(PathOf(*method), "", {}).status.error_code(), StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(Call(listener, PathOf(*method), "", {}).status.error_code(), StatusCode::UNAUTHENTICATED);
     EXPECT_THAT(::testing::internal::GetCapturedStderr(),
                 AllOf(HasSubstr("event=call"), HasSubstr("method=" + method->name()), HasSubstr("code=UNAUTHENTICATED"),
                       HasSubstr("peer=ipv4:127.0.0.1:")));
@@ -143,21 +164,24 @@ TEST_F(CallChainTest, EveryDoorRefusesCountsAndLogs) {
   }
 }
 
-TEST_F(CallChainTest, EveryDoorOpensForAKeyAndNamesIt) {
+TEST_F(CallChainTest, EveryDoorOpensForItsKeyOnlyAndNamesIt) {
   config().security.reflection = "on";
-  StartWithKeys(Line("one", kKey));
-  const auto methods = ClosedMethods();
-  for (const auto* method : methods) {
+  StartWithKeys(Line("one", kKey) + Line("boss", kOther, "allow=admin"));
+  for (const auto& [listener, method] : Doors()) {
     SCOPED_TRACE(method->full_name());
+    const bool admin = listener != channel();
     ::testing::internal::CaptureStderr();
-    const StatusCode code = Call(PathOf(*method), "", Bearer(kKey)).status.error_code();
+    EXPECT_EQ(Call(listener, PathOf(*method), "", Bearer(admin ? kKey : kOther)).status.error_code(),
+              StatusCode::PERMISSION_DENIED);
+    const StatusCode code = Call(listener, PathOf(*method), "", Bearer(admin ? kOther : kKey)).status.error_code();
     EXPECT_NE(code, StatusCode::UNAUTHENTICATED);
     EXPECT_NE(code, StatusCode::PERMISSION_DENIED);
     EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-                AllOf(HasSubstr("method=" + method->name()), HasSubstr("key=one")));
+                AllOf(HasSubstr("method=" + method->name()), HasSubstr(admin ? "key=boss" : "key=one")));
   }
-  EXPECT_THAT(Scrape(),
-              HasSubstr("attendant_key_requests_total{key=\"one\"} " + std::to_string(methods.size()) + "\n"));
+  // A key counts where it opens.
+  EXPECT_THAT(Scrape(), AllOf(HasSubstr("attendant_key_requests_total{key=\"one\"} 6\n"),
+                              HasSubstr("attendant_key_requests_total{key=\"boss\"} 5\n")));
 }
 
 TEST_F(CallChainTest, WithoutKeysEverybodyMayCall) {
