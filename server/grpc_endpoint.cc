@@ -24,6 +24,7 @@
 #include "server/network/listen_address.h"
 #include "server/observability/logging.h"
 #include "server/rpc/health_service.h"
+#include "server/rpc/server_credentials.h"
 #include "server/rpc/work_pool.h"
 
 namespace attendant {
