@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "attendant/v1/admin.pb.h"
 #include "attendant/v1/embedding.pb.h"
 #include "server/rpc/conversion.h"
 #include "server/rpc/message_scan.h"
@@ -94,7 +95,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   v1::GetAttentionRequest attention;
   v1::TokenizeRequest tokenize;
   v1::GetModelRequest get_model;
-  switch (data[0] % 5) {
+  v1::LoadModelRequest load;
+  v1::SwapModelRequest swap;
+  switch (data[0] % 7) {
     case 0:
       if (ScanAndParse(bytes, &embed)) CheckEmbed(embed, model, limits);
       break;
@@ -109,9 +112,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (const auto options = ToTokenizeOptions(tokenize, limits); !options.ok()) CheckError(options.status());
       for (const v1::Item& item : tokenize.items()) CheckItem(item, limits);
       break;
+    case 4:
+      ScanAndParse(bytes, &get_model);
+      break;
+    case 5:
+      ScanAndParse(bytes, &load);
+      break;
     default:
-      if (!ScanAndParse(bytes, &get_model)) break;
-      if (const absl::Status status = CheckModelName(get_model.name(), model); !status.ok()) CheckError(status);
+      ScanAndParse(bytes, &swap);
   }
   return 0;
 }

@@ -43,7 +43,7 @@ Server* StartServer() {
   config.grpc_address = "127.0.0.1:0";
   config.metrics_address.clear();
   config.threads = 1;
-  config.model_dir = std::string(ATTENDANT_TESTDATA) + "/models/tiny-mean";
+  config.models.specs = {{.name = "tiny-mean", .directory = std::string(ATTENDANT_TESTDATA) + "/models/tiny-mean"}};
   config.limits.max_items_per_request = 16;
   config.limits.max_attention_bytes = 1 << 20;
   config.limits.max_message_bytes = 1 << 20;
