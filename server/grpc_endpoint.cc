@@ -6,17 +6,26 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/resource_quota.h>
+#include <malloc.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <list>
+#include <memory>
+#include <optional>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/connection_acceptor.h"
 #include "server/network/listen_address.h"
 #include "server/observability/logging.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/server_credentials.h"
+#include "server/rpc/work_pool.h"
 
 namespace attendant {
 namespace {
@@ -29,6 +38,35 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kHandshakeTimeoutMs = 10'000;
 // Clients behind NATs and proxies ping every 10 s or more; gRPC's default of 5 minutes would cut them off.
 constexpr int kMinPingIntervalMs = 5'000;
+// gRPC 1.51 serves connections with half as many threads as there are CPUs, but two, and a connection that never stops
+// sending keeps one of them busy. With these more, a few such connections do not keep out everybody else.
+constexpr int kMorePollers = 6;
+// Threads that introduce new connections to gRPC.
+constexpr int kGreeters = 4;
+
+// A completion queue on which nothing is ever started: whoever waits on it serves the server's connections meanwhile.
+class Poller {
+ public:
+  explicit Poller(std::unique_ptr<grpc::ServerCompletionQueue> queue)
+      : queue_(std::move(queue)), thread_([this] {
+          void* tag = nullptr;
+          bool ok = false;
+          while (queue_->Next(&tag, &ok)) {
+          }
+        }) {
+    pthread_setname_np(thread_.native_handle(), "poller");
+  }
+  ~Poller() {
+    queue_->Shutdown();
+    thread_.join();
+  }
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+ private:
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::thread thread_;
+};
 
 int ToInt(int64_t value) { return static_cast<int>(std::min<int64_t>(value, kMaxInt)); }
 
@@ -94,7 +132,9 @@ class GrpcEndpoint::Impl {
   ~Impl() { Shutdown(std::chrono::steady_clock::now()); }
 
   absl::Status Start(const GrpcEndpointOptions& options) {
-    if (absl::Status status = CheckCanListen(options.address); !status.ok()) return status;
+    const bool is_unix = options.address.rfind("unix:", 0) == 0;
+    auto sockets = is_unix ? Listeners::BindUnix(options.address) : Listeners::Bind(options.address);
+    if (!sockets.ok()) return sockets.status();
     RedirectLibraryLogs();
     auto credentials = ServerCredentials::New(options.tls);
     if (!credentials.ok()) return credentials.status();
@@ -109,21 +149,39 @@ class GrpcEndpoint::Impl {
     builder.SetResourceQuota(grpc::ResourceQuota("attendant").Resize(static_cast<size_t>(options.memory_bytes)));
     for (const EndpointService& service : services_) builder.RegisterService(service.service);
     builder.RegisterService(health_.grpc_service());
-    builder.AddListeningPort(options.address, credentials_->grpc_credentials(), &port_);
+    using Kind = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+    to_grpc_ = builder.experimental().AddExternalConnectionAcceptor(Kind::FROM_FD, credentials_->grpc_credentials());
+    std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
+    for (int i = 0; i < kMorePollers; ++i) queues.push_back(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
-    // CheckCanListen was happy a moment ago: somebody was quicker, or the address is of a kind that it does not check.
-    if (server_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
+    if (server_ == nullptr) return absl::InternalError(absl::StrCat("gRPC does not start to serve ", options.address));
+    for (auto& queue : queues) pollers_.emplace_back(std::move(queue));
+    ConnectionGuard guard({.limit_bytes = options.memory_bytes,
+                           .growth = [this](int64_t enough) { return heap_.GrowthBytes(enough); },
+                           .relieve = [] { malloc_trim(0); }});
+    // Not on the acceptor's thread: gRPC may begin to read at once, and go on as long as something comes.
+    greeters_.emplace(kGreeters);
+    acceptor_.emplace(*std::move(sockets), std::move(guard), [this](int listener, int connection) {
+      greeters_->Post([this, listener, connection] {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+        parameters.listener_fd = listener;
+        parameters.fd = connection;
+        to_grpc_->HandleNewConnection(&parameters);
+      });
+    });
     return absl::OkStatus();
   }
 
-  int port() const { return port_; }
+  int port() const { return acceptor_->port(); }
   void SetServing(bool serving) { health_.SetServing(serving); }
 
   void Shutdown(std::chrono::steady_clock::time_point until) {
     if (server_ == nullptr) return;
+    acceptor_->Stop();
     health_.EndWatches();
     const auto left = std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration(0));
     server_->Shutdown(std::chrono::system_clock::now() + left);
+    greeters_.reset();  // only now: a greeter may be held by a connection that never stops sending
     server_.reset();
   }
 
@@ -131,8 +189,12 @@ class GrpcEndpoint::Impl {
   HealthService health_;
   const std::vector<EndpointService> services_;
   std::unique_ptr<ServerCredentials> credentials_;
+  const HeapMeter heap_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> to_grpc_;
+  std::list<Poller> pollers_;  // outlive the server, which uses their queues
   std::unique_ptr<grpc::Server> server_;
-  int port_ = 0;
+  std::optional<WorkPool> greeters_;
+  std::optional<ConnectionAcceptor> acceptor_;
 };
 
 GrpcEndpoint::GrpcEndpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

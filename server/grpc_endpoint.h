@@ -24,7 +24,9 @@ class TlsStore;
 struct GrpcEndpointOptions {
   std::string address;  // HOST:PORT, [IPv6]:PORT or unix:PATH; port 0 takes a free one
   int64_t max_message_bytes = 0;
-  int64_t memory_bytes = 0;  // that gRPC itself may use for buffers before it pushes back
+  // That gRPC itself may use for buffers before it pushes back; when the heap grows by more than this all the same, the
+  // connections that send most are cut off.
+  int64_t memory_bytes = 0;
   int32_t max_concurrent_streams = 0;
   std::chrono::milliseconds max_connection_age{0};  // 0: unlimited
   std::chrono::milliseconds max_connection_age_grace{0};

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "server/connection_acceptor.h"
 #include "server/observability/logging.h"
 #include "server/security/key_file.h"
 #include "server/self_check_command.h"
@@ -106,6 +107,9 @@ int ServeUntilSignal(Server& server, SignalWaiter& signals) {
 
 int main(int argc, char** argv) {
   using namespace attendant;
+  // Writing a log beyond a limit of its size must not end the process; the write fails instead.
+  signal(SIGXFSZ, SIG_IGN);
+  RaiseDescriptorLimit();
   SignalWaiter signals;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const CommandLine command = ParseCommandLine(arguments, ProcessEnvironment());

@@ -30,7 +30,8 @@ std::vector<Stage> Stages(const LoadOutcome& outcome) {
           {"server, total", "server_total", &outcome.server_total_us},
           {"  tokenise", "tokenize", &outcome.tokenize_us},
           {"  queue", "queue", &outcome.queue_us},
-          {"  compute", "compute", &outcome.compute_us}};
+          {"  compute", "compute", &outcome.compute_us},
+          {"refusals", "refused", &outcome.refused_us}};
 }
 
 double PerSecond(int64_t count, const LoadOutcome& outcome) {

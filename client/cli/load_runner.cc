@@ -49,7 +49,7 @@ class StreamRun {
     if (!next_.has_value() || !HasRoom() || !stream_->CanSend() || next_->time > clock_.Now()) return;
     if (in_flight_.empty()) last_answer_ = clock_.Now();
     stream_->Send(std::to_string(next_->index), workload_.Request(next_->index), load_.options);
-    in_flight_[std::to_string(next_->index)] = *next_;
+    in_flight_[std::to_string(next_->index)] = {*next_, clock_.Now()};
     next_.reset();
   }
 
@@ -73,16 +73,18 @@ class StreamRun {
 
   void OnClosed(const absl::Status& status) {
     const absl::Status reason = status.ok() ? absl::UnavailableError("the server ended the stream") : status;
-    for (const auto& [id, start] : in_flight_) Finish(start, reason);
+    for (const auto& [id, request] : in_flight_) Finish(request, reason);
     // Without anything in flight the connection itself failed: the request that was to be sent has failed.
-    if (in_flight_.empty() && next_.has_value()) Finish(*std::exchange(next_, std::nullopt), reason);
+    if (in_flight_.empty() && next_.has_value()) {
+      Finish({*std::exchange(next_, std::nullopt), clock_.Now()}, reason);
+    }
     in_flight_.clear();
     stream_.reset();
     last_answer_ = clock_.Now();
   }
 
-  void Finish(const LoadSchedule::Start& start, const absl::StatusOr<client::EmbedReply>& reply) {
-    recorder_.Record(start, clock_.Now(), reply);
+  void Finish(const SentRequest& request, const absl::StatusOr<client::EmbedReply>& reply) {
+    recorder_.Record(request, clock_.Now(), reply);
   }
 
   const LoadPlan& plan_;
@@ -92,7 +94,7 @@ class StreamRun {
   LoadSchedule schedule_;
   LoadRecorder recorder_;
   std::unique_ptr<client::EmbedStream> stream_;
-  std::map<std::string, LoadSchedule::Start> in_flight_;
+  std::map<std::string, SentRequest> in_flight_;
   std::optional<LoadSchedule::Start> next_;
   bool over_ = false;
   SteadyTime last_answer_{};
@@ -104,17 +106,17 @@ int64_t Microseconds(SteadyTime::duration duration) {
 
 }  // namespace
 
-void LoadRecorder::Record(const LoadSchedule::Start& start, SteadyTime end,
-                          const absl::StatusOr<client::EmbedReply>& reply) {
-  if (!start.counted) return;
+void LoadRecorder::Record(const SentRequest& request, SteadyTime end, const absl::StatusOr<client::EmbedReply>& reply) {
+  if (!request.start.counted) return;
   const std::lock_guard<std::mutex> lock(mutex_);
   ++outcome_.requests;
   last_end_ = std::max(last_end_, end);
   if (!reply.ok()) {
     ++outcome_.failed_requests[reply.status().code()];
+    if (absl::IsResourceExhausted(reply.status())) outcome_.refused_us.Record(Microseconds(end - request.sent));
     return;
   }
-  outcome_.latency_us.Record(Microseconds(end - start.time));
+  outcome_.latency_us.Record(Microseconds(end - request.start.time));
   for (const client::EmbedResult& result : reply->results) {
     if (result.status.ok()) {
       ++outcome_.items;
@@ -145,8 +147,9 @@ LoadOutcome RunCalls(const LoadPlan& plan, const Workload& workload, client::Clo
   const auto work = [&] {
     while (const auto start = schedule.Next(clock.Now())) {
       if (start->time > clock.Now()) clock.SleepUntil(start->time);
+      const SteadyTime sent = clock.Now();
       const auto reply = call(workload.Request(start->index));
-      recorder.Record(*start, clock.Now(), reply);
+      recorder.Record({*start, sent}, clock.Now(), reply);
     }
   };
   std::vector<std::thread> threads;

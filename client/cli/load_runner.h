@@ -31,17 +31,22 @@ struct LoadOutcome {
   std::map<absl::StatusCode, int64_t> item_errors;  // of requests that succeeded as a whole
   double seconds = 0;                               // from the first counted start to the last answer
   Histogram latency_us;                             // of requests that succeeded, from the intended start
+  Histogram refused_us;  // of requests answered with RESOURCE_EXHAUSTED, from the moment of sending
   Histogram tokenize_us;
   Histogram queue_us;
   Histogram compute_us;
   Histogram server_total_us;
 };
 
+struct SentRequest {
+  LoadSchedule::Start start;
+  client::SteadyTime sent;
+};
+
 // Collects answers. Thread-safe.
 class LoadRecorder {
  public:
-  void Record(const LoadSchedule::Start& start, client::SteadyTime end,
-              const absl::StatusOr<client::EmbedReply>& reply);
+  void Record(const SentRequest& request, client::SteadyTime end, const absl::StatusOr<client::EmbedReply>& reply);
   LoadOutcome Finish(const LoadSchedule& schedule);
 
  private:

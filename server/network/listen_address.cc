@@ -4,8 +4,11 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -16,7 +19,8 @@
 namespace attendant {
 namespace {
 
-constexpr int kBacklog = 128;
+constexpr int kBacklog = 4096;  // the system cuts it to net.core.somaxconn
+constexpr char kUnix[] = "unix:";
 
 struct HostPort {
   std::string host;
@@ -54,15 +58,15 @@ absl::StatusOr<AddressList> Resolve(const std::string& address) {
   return AddressList(list, freeaddrinfo);
 }
 
-// As gRPC binds: with SO_REUSEADDR, so that connections that linger from an earlier run do not count. The socket, or
-// the error as a negative number.
-int BindOne(const addrinfo& info) {
-  const int fd = socket(info.ai_family, info.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, info.ai_protocol);
+// With SO_REUSEADDR, so that connections that linger from an earlier run do not count. The socket, or the error as a
+// negative number.
+int BindOne(const sockaddr* address, socklen_t size, int v6_only) {
+  const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (info.ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (bind(fd, info.ai_addr, info.ai_addrlen) == 0 && listen(fd, kBacklog) == 0) return fd;
+  if (address->sa_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+  if (bind(fd, address, size) == 0 && listen(fd, kBacklog) == 0) return fd;
   const int error = errno;
   close(fd);
   return -error;
@@ -95,18 +99,30 @@ absl::Status CannotListen(const std::string& address, int error) {
 
 }  // namespace
 
-Listeners::~Listeners() {
+void Listeners::Close() {
   for (const int socket : sockets_) close(socket);
+  if (!sockets_.empty() && !unix_path_.empty()) unlink(unix_path_.c_str());
+  sockets_.clear();
 }
 
 absl::StatusOr<Listeners> Listeners::Bind(const std::string& address) {
+  const std::string port = address.substr(std::min(address.size(), address.rfind(':')));
+  if (address == "[::]" + port) return BindAll(address, V6::kAndV4);
+  if (address == "0.0.0.0" + port) {
+    // Not on a machine without IPv6, or with IPv6 switched off.
+    if (auto both = BindAll("[::]" + port, V6::kAndV4); both.ok()) return both;
+  }
+  return BindAll(address, V6::kOnly);
+}
+
+absl::StatusOr<Listeners> Listeners::BindAll(const std::string& address, V6 v6) {
   auto list = Resolve(address);
   if (!list.ok()) return list.status();
   Listeners listeners;
   int last_error = 0;
   for (addrinfo* info = list->get(); info != nullptr; info = info->ai_next) {
     if (listeners.port_ != 0) SetPort(listeners.port_, info);
-    const int socket = BindOne(*info);
+    const int socket = BindOne(info->ai_addr, info->ai_addrlen, v6 == V6::kOnly ? 1 : 0);
     if (socket >= 0) {
       listeners.sockets_.push_back(socket);
       listeners.port_ = PortOf(socket);
@@ -120,13 +136,34 @@ absl::StatusOr<Listeners> Listeners::Bind(const std::string& address) {
   return CannotListen(address, last_error);
 }
 
+absl::StatusOr<Listeners> Listeners::BindUnix(const std::string& address) {
+  std::string path = address.substr(sizeof kUnix - 1);
+  if (path.rfind("//", 0) == 0) path = path.substr(2);
+  sockaddr_un target{};
+  target.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof target.sun_path) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen on \"", address, "\": the path must have 1 to ",
+                                                   sizeof target.sun_path - 1, " bytes"));
+  }
+  std::memcpy(target.sun_path, path.c_str(), path.size() + 1);
+  struct stat found {};
+  if (lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode)) unlink(path.c_str());
+  const int socket = BindOne(reinterpret_cast<const sockaddr*>(&target), sizeof target, 0);
+  if (socket < 0) return CannotListen(address, -socket);
+  Listeners listeners;
+  listeners.sockets_.push_back(socket);
+  listeners.unix_path_ = path;
+  listeners.port_ = 1;
+  return listeners;
+}
+
 absl::Status CheckCanListen(const std::string& address) {
-  if (address.rfind("unix:", 0) == 0) return absl::OkStatus();
+  if (address.rfind(kUnix, 0) == 0) return absl::OkStatus();
   return Listeners::Bind(address).status();
 }
 
 bool IsThisMachineOnly(const std::string& address) {
-  if (address.rfind("unix:", 0) == 0) return true;
+  if (address.rfind(kUnix, 0) == 0) return true;
   const auto list = Resolve(address);
   if (!list.ok()) return false;
   for (const addrinfo* info = list->get(); info != nullptr; info = info->ai_next) {

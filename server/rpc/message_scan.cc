@@ -94,6 +94,8 @@ class Scanner {
     if (left >= 0 && length > left) return Fail(name, "it is longer than the message");
     const CodedInputStream::Limit limit = in_->PushLimit(length);
     if (!Message(type, absl::StrCat(name, "."))) return false;
+    // At the top nothing limits the length but the end of the bytes.
+    if (in_->BytesUntilLimit() > 0) return Fail(name, "it is longer than the message");
     in_->PopLimit(limit);
     return true;
   }

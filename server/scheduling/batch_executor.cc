@@ -106,7 +106,7 @@ void BatchExecutor::Prepare(MicroBatch* batch) {
   results_.resize(count);
   stale_.assign(count, absl::StatusCode::kOk);
   layers_.assign(count, 0);
-  batch_status_ = absl::OkStatus();
+  thrown_.clear();
   for (size_t i = 0; i < count; ++i) {
     const WorkItem& item = batch->items[i].item;
     tasks_.push_back({.sequence = &item.sequence,
@@ -117,17 +117,31 @@ void BatchExecutor::Prepare(MicroBatch* batch) {
 }
 
 void BatchExecutor::RunSession(MicroBatch* batch, Team* team) {
+  const absl::Status status = TryRun(batch, 0, tasks_.size(), team);
+  if (status.ok()) return;
+  // What went wrong may be one item's own, such as the size of its result: each gets a try of its own.
+  thrown_.assign(tasks_.size(), status);
+  for (size_t i = 0; tasks_.size() > 1 && i < tasks_.size(); ++i) {
+    results_[i] = SequenceResult();
+    layers_[i] = 0;
+    thrown_[i] = TryRun(batch, i, 1, team);
+  }
+}
+
+absl::Status BatchExecutor::TryRun(MicroBatch* batch, size_t first, size_t count, Team* team) {
+  first_task_ = first;
   // Two pointers: as much as std::function holds without an allocation.
-  const AbandonedPredicate abandoned = [this, batch](size_t index) { return IsAbandoned(*batch, index); };
+  const AbandonedPredicate abandoned = [this, batch](size_t index) { return IsAbandoned(*batch, first_task_ + index); };
   // The engine throws nothing of its own, but it allocates results, and one batch out of memory must not end the
   // process.
   try {
-    batch->runtime->SessionOf(worker_).Run(tasks_, abandoned, team);
+    batch->runtime->SessionOf(worker_).Run(std::span(tasks_).subspan(first, count), abandoned, team);
   } catch (const std::bad_alloc&) {
-    batch_status_ = absl::ResourceExhaustedError("out of memory while computing the batch");
+    return absl::ResourceExhaustedError("out of memory while computing the batch");
   } catch (const std::exception& error) {
-    batch_status_ = absl::InternalError(absl::StrCat("the engine failed: ", error.what()));
+    return absl::InternalError(absl::StrCat("the engine failed: ", error.what()));
   }
+  return absl::OkStatus();
 }
 
 bool BatchExecutor::IsAbandoned(const MicroBatch& batch, size_t index) {
@@ -140,7 +154,7 @@ bool BatchExecutor::IsAbandoned(const MicroBatch& batch, size_t index) {
 }
 
 absl::Status BatchExecutor::ItemStatus(size_t index) const {
-  if (!batch_status_.ok()) return batch_status_;
+  if (!thrown_.empty() && !thrown_[index].ok()) return thrown_[index];
   if (!results_[index].abandoned) return results_[index].status;
   if (stale_[index] == absl::StatusCode::kOk) return absl::InternalError("the engine dropped an item that was wanted");
   return DroppedStatus(stale_[index], DropStage::kCompute);

@@ -33,6 +33,8 @@ class BatchExecutor {
   void Report(const MicroBatch& batch, double predicted_us) const;
   bool IsAbandoned(const MicroBatch& batch, size_t index);
   void RunSession(MicroBatch* batch, Team* team);
+  // Runs count tasks from first; what the engine threw, or OK.
+  absl::Status TryRun(MicroBatch* batch, size_t first, size_t count, Team* team);
   absl::Status ItemStatus(size_t index) const;
 
   const int worker_;
@@ -40,12 +42,13 @@ class BatchExecutor {
   SchedulerObserver* observer_;
   SteadyTime start_;
   Microseconds compute_{0};
-  absl::Status batch_status_;
+  size_t first_task_ = 0;  // of those that the session is running
   // One each per item of the batch; they keep their memory.
   std::vector<SequenceTask> tasks_;
   std::vector<SequenceResult> results_;
   std::vector<absl::StatusCode> stale_;
   std::vector<int32_t> layers_;  // that were computed: how often it was asked whether the item is still wanted
+  std::vector<absl::Status> thrown_;  // empty: nothing was
 };
 
 }  // namespace attendant

@@ -2,6 +2,9 @@
 
 #include <sched.h>
 
+#include <chrono>
+#include <thread>
+
 namespace attendant {
 namespace {
 
@@ -10,15 +13,22 @@ constexpr uint64_t kPartMask = (uint64_t{1} << kPartBits) - 1;
 
 // Spins this often before it offers its CPU to others: some 20 microseconds, half a burst.
 constexpr int kSpins = 500;
+// Then this often, some milliseconds: many times what lies between two bursts of a healthy batch.
+constexpr int kYields = 5000;
+// Whoever is slower than that is in trouble, and must not cost its helpers' CPUs as well.
+constexpr std::chrono::microseconds kNap{200};
 
-// Waits a little longer each call: first spinning, then yielding to whoever shares the CPU.
+// Waits a little longer each call: first spinning, then yielding to whoever shares the CPU, then sleeping.
 class Pause {
  public:
   void operator()() {
-    if (++spins_ < kSpins) {
+    ++spins_;
+    if (spins_ < kSpins) {
       __builtin_ia32_pause();
-    } else {
+    } else if (spins_ < kSpins + kYields) {
       sched_yield();
+    } else {
+      std::this_thread::sleep_for(kNap);
     }
   }
   void Reset() { spins_ = 0; }

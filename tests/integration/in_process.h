@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -113,7 +114,7 @@ class InProcessTest : public testing::Test {
     parts.model = std::make_unique<EmbedderModel>(embedder_.get(), "");
     auto gate = std::make_unique<GatedRunner>(embedder_.get());
     gate_ = gate.get();
-    parts.runner = std::move(gate);
+    parts.runner = decorate_(std::move(gate));
     auto server = Server::Start(config_, std::move(parts));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -141,6 +142,8 @@ class InProcessTest : public testing::Test {
   }
 
   ServerConfig config_;
+  // Put around the engine: faults.
+  std::function<std::unique_ptr<BatchRunner>(std::unique_ptr<BatchRunner>)> decorate_ = [](auto real) { return real; };
   std::unique_ptr<Embedder> embedder_;
   GatedRunner* gate_ = nullptr;
   std::unique_ptr<Server> server_;

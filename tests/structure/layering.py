@@ -66,8 +66,8 @@ FORBIDDEN_LINKS = {
     "server/": r"attendant::client\b",
     "client/": r"attendant::(engine|kernels|model|tokenizer|scheduling|rpc|observability|server)\b|prometheus-cpp::",
 }
-_C_HEADERS = ("fcntl.h", "malloc.h", "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "unistd.h", "cpuid.h", "termios.h",
-              "sys/", "linux/", "netinet/", "arpa/")
+_C_HEADERS = ("fcntl.h", "malloc.h", "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "unistd.h", "cpuid.h",
+              "termios.h", "sys/", "linux/", "netinet/", "arpa/")
 
 
 def _longest_prefix(path, table):

@@ -1,10 +1,16 @@
 #include "server/network/listen_address.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include <cstring>
+#include <string>
 
 namespace attendant {
 namespace {
@@ -75,7 +81,34 @@ TEST(Listeners, AllAddressesOfANameGetOnePort) {
   EXPECT_FALSE(CheckCanListen("127.0.0.1:" + std::to_string(listeners->port())).ok());
 }
 
+TEST(Listeners, AWildcardListensForIpv4) {
+  const auto listeners = Listeners::Bind("0.0.0.0:0");
+  ASSERT_TRUE(listeners.ok()) << listeners.status();
+  EXPECT_FALSE(CheckCanListen("127.0.0.1:" + std::to_string(listeners->port())).ok());
+}
+
 TEST(Listeners, UnixPathsAreForGrpcOnly) { EXPECT_FALSE(Listeners::Bind("unix:/tmp/x").ok()); }
+
+TEST(Listeners, AUnixPathReplacesASocketAndNothingElse) {
+  const std::string path = ::testing::TempDir() + "listen.sock";
+  struct stat found {};
+  EXPECT_TRUE(Listeners::BindUnix("unix:" + path).ok());
+  EXPECT_NE(lstat(path.c_str(), &found), 0);  // gone with its owner
+  const int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(stale, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  close(stale);
+  EXPECT_TRUE(Listeners::BindUnix("unix:" + path).ok());
+  close(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  const absl::Status status = Listeners::BindUnix("unix:" + path).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(path));
+  EXPECT_EQ(lstat(path.c_str(), &found), 0);
+  unlink(path.c_str());
+  EXPECT_TRUE(absl::IsInvalidArgument(Listeners::BindUnix("unix:" + std::string(200, 'x')).status()));
+}
 
 }  // namespace
 }  // namespace attendant

@@ -76,6 +76,9 @@ TEST(MessageScanTest, NamesTheFieldThatIsBroken) {
                               8)),
             "items[1].text");
   EXPECT_EQ(field("\x12\x05\x12\x09\x0a\x01x"), "items[0].pair");
+  // The bytes end between two fields of a message that is not yet complete.
+  EXPECT_EQ(field("\x0a\x01m\x12\x09\x0a\x01x"), "items[0]");
+  EXPECT_EQ(field("\x12\x50"), "items[0]");
   EXPECT_EQ(field("\x0b\x0c"), "model");  // a group
 }
 

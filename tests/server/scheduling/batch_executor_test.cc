@@ -122,6 +122,21 @@ TEST_F(BatchExecutorTest, AnEngineThatThrowsFailsItsBatchAndNothingElse) {
   EXPECT_EQ(book_.Code(3), absl::StatusCode::kOk);
 }
 
+TEST_F(BatchExecutorTest, AfterAFailureEachItemGetsATryOfItsOwn) {
+  Add(1, 1);
+  Add(2, 7);
+  Add(3, 1);
+  runner_.SetHook([](std::span<const SequenceTask> tasks) {
+    for (const SequenceTask& task : tasks) {
+      if (task.sequence->num_tokens() == 7) throw std::bad_alloc();
+    }
+  });
+  RunAndComplete();
+  EXPECT_EQ(book_.Code(1), absl::StatusCode::kOk);
+  EXPECT_EQ(book_.Code(2), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(book_.Code(3), absl::StatusCode::kOk);
+}
+
 TEST_F(BatchExecutorTest, DroppedInTheQueue) {
   std::vector<DroppedItem> dropped;
   const SteadyTime arrival = clock_.Now();
