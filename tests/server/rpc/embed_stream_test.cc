@@ -232,6 +232,10 @@ TEST_F(EmbedStreamTest, RequestsAreBulkUnlessTheySayOtherwise) {
   config().limits.max_items_per_request = 4;
   config().scheduler.max_batch_items = 1;
   Open();
+  // The stream has begun on the server, too, when its first request has been answered; later the queue would refuse it.
+  Send("first", Texts({"w7"}));
+  v1::EmbedStreamResponse answer;
+  ASSERT_TRUE(stream_->Read(&answer));
   gate().Close();
   std::thread busy([this] {
     v1::EmbedResponse response;
@@ -241,7 +245,6 @@ TEST_F(EmbedStreamTest, RequestsAreBulkUnlessTheySayOtherwise) {
   v1::EmbedRequest interactive = Texts({"w7"});
   interactive.set_service_class(v1::SERVICE_CLASS_INTERACTIVE);
   Send("bulk", Texts({"w7"}));
-  v1::EmbedStreamResponse answer;
   ASSERT_TRUE(stream_->Read(&answer));
   EXPECT_EQ(answer.id(), "bulk");
   EXPECT_EQ(answer.status().code(), static_cast<int>(StatusCode::RESOURCE_EXHAUSTED));
