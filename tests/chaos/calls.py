@@ -97,8 +97,9 @@ def results(response):
     return found
 
 
-def channel(target, service_config=None):
-    options = OPTIONS + ([("grpc.service_config", service_config)] if service_config else [])
+def channel(target, service_config=None, options=()):
+    """Of an option that is given twice the first counts."""
+    options = list(options) + OPTIONS + ([("grpc.service_config", service_config)] if service_config else [])
     return grpc.insecure_channel(target, options=options)
 
 

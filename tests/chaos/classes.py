@@ -79,7 +79,11 @@ def main():
             alone = light.run("alone", seconds, "--rate", rate, "--class", "interactive")
             by_bulk, bulk = beside(light, heavy, seconds, rate, "--class", "bulk")
             by_heavy, other = beside(light, heavy, seconds, rate)
-            for name, own, neighbour in (("alone", alone, None), ("beside bulk", by_bulk, bulk), ("beside a heavy caller", by_heavy, other)):
+            for name, own, neighbour in (
+                ("alone", alone, None),
+                ("beside bulk", by_bulk, bulk),
+                ("beside a heavy caller", by_heavy, other),
+            ):
                 report.row(
                     name,
                     ms(own, "client_total", "p50"),

@@ -64,7 +64,7 @@ def nan_model(options, report, directory):
     """A model that makes NaNs of one word: its items fail, their neighbours have the bytes that they always have."""
     model = directory / "nan-model"
     shutil.copytree(options.model, model)
-    bad = poison_embedding(model, "the", float("nan"))
+    bad = poison_embedding(model, "money", float("nan"))  # not in the self-check's texts
     with harness.Server(options) as sound:
         _, answer = embed(sound, calls.embed_request(["old water runs", "a small house"]))
         expected = calls.results(answer)
@@ -90,6 +90,24 @@ def nan_model(options, report, directory):
             report.server_ended_well(server)
     finally:
         options.model = sound_model
+
+
+def nan_everywhere(options, report, directory):
+    """NaNs of a word that every text has: the self-check refuses the start."""
+    model = directory / "nan-everywhere"
+    shutil.copytree(options.model, model)
+    poison_embedding(model, "the", float("nan"))
+    options.model, sound_model = model, options.model
+    server = harness.Server(options)
+    try:
+        started = server.try_start()
+        status = None if started else server.process.wait(timeout=10)
+        said = "not finite" in server.log_text()
+    finally:
+        server.kill()
+        options.model = sound_model
+    report.row("NaN model", "everywhere", f"status {status}, {'says why' if said else 'silent'}")
+    report.promise(not started and status == 1 and said, "NaN model, everywhere: no start, status 1, with the reason")
 
 
 def broken_files(options, report, directory):
@@ -265,7 +283,7 @@ def killed_replica(options, report, directory):
         goes_on(second, report, "kill -9 of a replica")
 
 
-FAULTS = (nan_model, broken_files, full_disk, clock_jumps, no_descriptors, killed_replica)
+FAULTS = (nan_model, nan_everywhere, broken_files, full_disk, clock_jumps, no_descriptors, killed_replica)
 
 
 def main():

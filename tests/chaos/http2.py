@@ -22,6 +22,8 @@ import http2_frames as h2
 
 EMBED = calls.SERVICE + "Embed"
 MAX_HEALTH_S = 1.0
+# A new connection waits for CPU three times: to be accepted, to be greeted, to be answered.
+MAX_FRESH_S = 3.0
 # The server may hold 48 MiB of requests with these; beyond, its guard cuts off who sends most. The rest is for what arrives
 # until then.
 LIMITS = ("--max-pending-bytes", 32 << 20, "--max-message-bytes", 8 << 20, "--max-attention-bytes", 8 << 20)
@@ -49,8 +51,9 @@ class HonestClient(threading.Thread):
         return time.monotonic() - start
 
     def _fresh(self):
-        with calls.channel(self.target) as own:
-            self.fresh_waits.append(self._timed(calls.unary(own, calls.HEALTH), b"", MAX_HEALTH_S))
+        patience = ("grpc.min_reconnect_backoff_ms", int(1000 * MAX_FRESH_S))
+        with calls.channel(self.target, options=[patience]) as own:
+            self.fresh_waits.append(self._timed(calls.unary(own, calls.HEALTH), b"", MAX_FRESH_S))
 
     def run(self):
         turn = 0
@@ -273,7 +276,7 @@ def run_abuse(abuse, server, seconds, report):
     report.row(name, 1000 * worst, 1000 * fresh, len(honest.failures), memory.growth_mib, cpu / seconds)
     report.promise(alive, f"{name}: the server is alive")
     report.promise(
-        not honest.failures and max(worst, fresh) < MAX_HEALTH_S,
+        not honest.failures and worst < MAX_HEALTH_S and fresh < MAX_FRESH_S,
         f"{name}: health answers within {MAX_HEALTH_S:.0f} s, calls go on",
         "; ".join(honest.failures[:2]) or f"{1000 * max(worst, fresh):.0f} ms",
     )

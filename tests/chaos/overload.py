@@ -25,6 +25,7 @@ MAX_CAPACITY = 300
 LATENESS_MS = 20  # of the sender's threads, which is in the times that it takes
 MIN_GOODPUT = 0.95
 MAX_REFUSAL_MS = 5
+MAX_REFUSAL_SHORT_MS = 50  # a commit's machine does other things: this tells a queue from a refusal
 MAX_GROWTH_MIB = 32
 RECOVERY_S = 1
 
@@ -116,10 +117,9 @@ def judge(report, levels, peaks, options):
             f"{level} x: p99 of what is answered lies within the deadline",
             f"{worst:.0f} of {options.deadline_ms} ms",
         )
+    allowed = MAX_REFUSAL_SHORT_MS if options.short else MAX_REFUSAL_MS
     refusal = max(ms(levels[level], "refused", "p99") for level in LEVELS)
-    report.promise(
-        0 < refusal < MAX_REFUSAL_MS, f"refusals take less than {MAX_REFUSAL_MS} ms (p99)", f"{refusal:.1f} ms"
-    )
+    report.promise(0 < refusal < allowed, f"refusals take less than {allowed} ms (p99)", f"{refusal:.1f} ms")
     codes = {code for level in LEVELS for code in levels[level]["failed_requests"]}
     report.promise(
         codes <= {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"},
@@ -139,6 +139,9 @@ def main():
     parser.add_argument("--threads", type=int, default=max(1, len(os.sched_getaffinity(0)) - 1), help="of the server")
     parser.add_argument("--deadline-ms", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=20, help="of each level")
+    # A model whose work is in computing, so that sender and server do not fight for the CPU.
+    if default_model := os.environ.get("ATTENDANT_TEST_MODEL_DIR"):
+        parser.set_defaults(model=pathlib.Path(default_model))
     options = parser.parse_args()
     seconds = 2 if options.short else options.seconds
     deadline_s = options.deadline_ms / 1000
