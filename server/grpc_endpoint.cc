@@ -117,17 +117,11 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
   }
 };
 
-std::vector<std::string> NamesOf(const std::vector<EndpointService>& services) {
-  std::vector<std::string> names;
-  for (const EndpointService& service : services) names.emplace_back(service.full_name);
-  return names;
-}
-
 }  // namespace
 
 class GrpcEndpoint::Impl {
  public:
-  explicit Impl(std::vector<EndpointService> services) : health_(NamesOf(services)), services_(std::move(services)) {}
+  explicit Impl(std::vector<EndpointService> services) : health_(services), services_(std::move(services)) {}
 
   ~Impl() { Shutdown(std::chrono::steady_clock::now()); }
 

@@ -12,10 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-
-namespace grpc {
-class Service;
-}
+#include "server/rpc/endpoint_service.h"
 
 namespace attendant {
 
@@ -32,12 +29,6 @@ struct GrpcEndpointOptions {
   std::chrono::milliseconds max_connection_age_grace{0};
   TlsStore* tls = nullptr;  // nullptr: no TLS; must outlive the endpoint
   bool reflection = false;
-};
-
-// A service and its name, by which health knows it, too.
-struct EndpointService {
-  grpc::Service* service = nullptr;
-  const char* full_name = "";
 };
 
 class GrpcEndpoint {

@@ -18,6 +18,8 @@
 #include "server/readiness.h"
 #include "server/rpc/admin_service.h"
 #include "server/rpc/embedding_service.h"
+#include "server/rpc/inference/inference_service.h"
+#include "server/rpc/tei/tei_services.h"
 #include "server/rpc/work_pool.h"
 #include "server/scheduling/thread_budget.h"
 #include "server/self_check_command.h"
@@ -135,8 +137,7 @@ class Server::Impl {
     security_ = *std::move(security);
     if (absl::Status status = LoadModels(); !status.ok()) return status;
     StartServices();
-    auto endpoint = GrpcEndpoint::Start(ToEndpointOptions(config_, *security_),
-                                        {{service_->grpc_service(), EmbeddingService::full_name()}});
+    auto endpoint = GrpcEndpoint::Start(ToEndpointOptions(config_, *security_), Services());
     if (!endpoint.ok()) return endpoint.status();
     endpoint_ = *std::move(endpoint);
     if (absl::Status status = StartMetrics(); !status.ok()) return status;
@@ -178,6 +179,8 @@ class Server::Impl {
     const SteadyTime start = std::chrono::steady_clock::now();
     // The scheduler goes on: what gRPC has accepted is finished.
     service_->DrainStreams();
+    tei_->DrainStreams();
+    inference_->DrainStreams();
     endpoint_->Shutdown(start + config_.drain_timeout);
     scheduler_->Shutdown();
     LogInfo("stopped", {{"drain_ms", Milliseconds(std::chrono::steady_clock::now() - start)}});
@@ -271,6 +274,20 @@ class Server::Impl {
              .limits = config_.limits,
              .access_log = config_.access_log};
     service_ = std::make_unique<EmbeddingService>(core_);
+    tei_ = std::make_unique<TeiServices>(core_, TeiFacts{.version = ATTENDANT_VERSION,
+                                                         .max_queued_items = options.max_queued_items,
+                                                         .max_batch_tokens = options.max_batch_tokens,
+                                                         .tokenization_workers = PoolThreads(threads_.threads)});
+    inference_ = std::make_unique<InferenceService>(
+        core_, InferenceFacts{.version = ATTENDANT_VERSION, .ready = [this] { return readiness_.ready(); }});
+  }
+
+  // Every door of the main listener.
+  std::vector<EndpointService> Services() {
+    std::vector<EndpointService> services = tei_->services();
+    services.push_back({service_->grpc_service(), EmbeddingService::full_name()});
+    services.push_back({inference_->grpc_service(), InferenceService::full_name()});
+    return services;
   }
 
   absl::Status StartMetrics() {
@@ -323,6 +340,8 @@ class Server::Impl {
   Readiness readiness_;
   ServiceCore core_;
   std::unique_ptr<EmbeddingService> service_;
+  std::unique_ptr<TeiServices> tei_;
+  std::unique_ptr<InferenceService> inference_;
   // Callbacks of its last work may use everything above.
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<WorkPool> pool_;

@@ -36,9 +36,16 @@ const Histogram::BucketBoundaries kSecondsBuckets = {0.0001, 0.00025, 0.0005, 0.
 const Histogram::BucketBoundaries kItemsBuckets = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 const Histogram::BucketBoundaries kTokensBuckets = {8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
 
+// clang-format off
 constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {
-    "Embed",     "EmbedStream", "GetAttention", "Tokenize",     "ListModels",      "GetModel",
-    "LoadModel", "SwapModel",   "UnloadModel",  "ReloadConfig", "ListLoadedModels"};
+    "Embed", "EmbedStream", "GetAttention", "Tokenize", "ListModels", "GetModel",
+    "LoadModel", "SwapModel", "UnloadModel", "ReloadConfig", "ListLoadedModels",
+    "tei.Info", "tei.Embed", "tei.EmbedStream", "tei.EmbedAll", "tei.EmbedAllStream", "tei.Tokenize",
+    "tei.TokenizeStream", "tei.Decode", "tei.DecodeStream", "tei.not_offered",
+    "inference.ServerLive", "inference.ServerReady", "inference.ModelReady", "inference.ServerMetadata",
+    "inference.ModelMetadata", "inference.ModelConfig", "inference.ModelStatistics", "inference.ModelInfer",
+    "inference.ModelStreamInfer", "inference.RepositoryIndex", "inference.not_offered"};
+// clang-format on
 constexpr std::array<std::string_view, 17> kCodeNames = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
     "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
@@ -156,6 +163,20 @@ class SchedulerCollector final : public prometheus::Collectable {
 
 std::string_view RpcMethodName(RpcMethod method) { return kMethodNames[MethodIndex(method)]; }
 
+bool IsRequestStream(RpcMethod method) {
+  switch (method) {
+    case RpcMethod::kEmbedStream:
+    case RpcMethod::kTeiEmbedStream:
+    case RpcMethod::kTeiEmbedAllStream:
+    case RpcMethod::kTeiTokenizeStream:
+    case RpcMethod::kTeiDecodeStream:
+    case RpcMethod::kInferenceModelStreamInfer:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string_view StatusCodeName(absl::StatusCode code) { return kCodeNames[CodeIndex(code)]; }
 
 class Metrics::Impl {
@@ -182,7 +203,7 @@ class Metrics::Impl {
 
   CounterTable<kNumRpcMethods, kCodeNames.size()> requests{
       CounterFamily("attendant_requests_total",
-                    "Requests by method and status code; on EmbedStream each message counts."),
+                    "Requests by method and status code; on streams of requests each message counts."),
       &MethodAndCode};
   CounterTable<kNumRpcMethods, kCodeNames.size()> items{
       CounterFamily("attendant_items_total", "Items by method and their own status code."), &MethodAndCode};
@@ -231,8 +252,10 @@ Metrics::Impl::Impl(std::string_view version) {
     // There from the start, so that a rate over the first request is not lost.
     requests.At(method, CodeIndex(absl::StatusCode::kOk));
   }
-  for (const RpcMethod method : {RpcMethod::kEmbedStream, RpcMethod::kGetAttention}) {
-    open_streams[MethodIndex(method)] = &streams.Add(MethodLabel(MethodIndex(method)));
+  for (size_t method = 0; method < kNumRpcMethods; ++method) {
+    const auto rpc = static_cast<RpcMethod>(method);
+    if (IsRequestStream(rpc) || rpc == RpcMethod::kGetAttention)
+      open_streams[method] = &streams.Add(MethodLabel(method));
   }
   for (const auto code : {absl::StatusCode::kCancelled, absl::StatusCode::kDeadlineExceeded}) {
     for (size_t stage = 0; stage < kStageNames.size(); ++stage) dropped.At(CodeIndex(code), stage);

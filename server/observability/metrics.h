@@ -35,11 +35,36 @@ enum class RpcMethod {
   kUnloadModel,
   kReloadConfig,
   kListLoadedModels,
+  // Of tei.v1.
+  kTeiInfo,
+  kTeiEmbed,
+  kTeiEmbedStream,
+  kTeiEmbedAll,
+  kTeiEmbedAllStream,
+  kTeiTokenize,
+  kTeiTokenizeStream,
+  kTeiDecode,
+  kTeiDecodeStream,
+  kTeiNotOffered,  // all those that answer UNIMPLEMENTED
+  // Of inference.GRPCInferenceService.
+  kInferenceServerLive,
+  kInferenceServerReady,
+  kInferenceModelReady,
+  kInferenceServerMetadata,
+  kInferenceModelMetadata,
+  kInferenceModelConfig,
+  kInferenceModelStatistics,
+  kInferenceModelInfer,
+  kInferenceModelStreamInfer,
+  kInferenceRepositoryIndex,
+  kInferenceNotOffered,
 };
-inline constexpr int kNumRpcMethods = 11;
+inline constexpr int kNumRpcMethods = 32;
 
-// The label and log value: "Embed", "EmbedStream", ...
+// The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer".
 std::string_view RpcMethodName(RpcMethod method);
+// A stream of requests: each of its messages counts as one, and is bulk work unless it says otherwise.
+bool IsRequestStream(RpcMethod method);
 // As gRPC writes it: "OK", "RESOURCE_EXHAUSTED", ...; codes outside the canonical 17 are "UNKNOWN".
 std::string_view StatusCodeName(absl::StatusCode code);
 

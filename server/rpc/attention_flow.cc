@@ -52,7 +52,7 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
 
  private:
   absl::Status Prepare() {
-    auto found = FindModel(core_, request_->model());
+    auto found = FindModel(core_, call_, request_->model());
     if (!found.ok()) return found.status();
     model_ = *std::move(found);
     auto options = ToTokenizeOptions(*request_, core_.limits);

@@ -77,7 +77,7 @@ CallChain::CallChain(const ServiceCore& core, RpcMethod method, grpc::CallbackSe
   call_.caller = caller.ok() ? *std::move(caller) : Caller::Anonymous();
   call_.caller->CountRequest();
   call_.flow = call_.caller->has_key() ? absl::StrCat("key:", call_.caller->name()) : WithoutPort(context->peer());
-  call_.default_class = method == RpcMethod::kEmbedStream ? ServiceClass::kBulk : ServiceClass::kInteractive;
+  call_.default_class = IsRequestStream(method) ? ServiceClass::kBulk : ServiceClass::kInteractive;
   SetDeadline();
 }
 

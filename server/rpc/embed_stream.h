@@ -1,9 +1,7 @@
-// One EmbedStream: reads ahead only as far as the in-flight limit, answers in the order of completion.
+// EmbedStream's part of a stream (stream_call.h): a request that is malformed or refused is answered in its own
+// response.
 //
-// A request counts as in flight from the read until its answer has been written, so a client that does not read its
-// answers stops the reading of its requests. Half-close drains; cancellation cancels everything; a request that is
-// malformed or refused is answered in its own response.
-// Includes gRPC. Thread-safety: internally synchronised. Ownership: a stream owns itself until gRPC's OnDone.
+// Includes gRPC. Thread-safety: as StartStream.
 #ifndef ATTENDANT_SERVER_RPC_EMBED_STREAM_H_
 #define ATTENDANT_SERVER_RPC_EMBED_STREAM_H_
 

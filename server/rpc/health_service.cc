@@ -2,10 +2,10 @@
 
 #include <grpcpp/support/server_callback.h>
 
-#include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
-#include <utility>
+#include <string>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 
@@ -17,18 +17,26 @@ using grpc::health::v1::HealthCheckResponse;
 
 class Watch;
 
+// What is asked about: not a name of ours, one that is never served, or one that is served when the server is.
+enum class Known { kNo, kNotOffered, kYes };
+
 // What all watches share. Lock order: this lock is never held while a watch takes another.
 struct HealthState {
   std::mutex mutex;  // guards what follows
   bool serving = false;
   bool ending = false;
   std::set<Watch*> watches;
+
+  HealthCheckResponse::ServingStatus StatusOf(Known known) const {
+    if (known == Known::kNo) return HealthCheckResponse::SERVICE_UNKNOWN;
+    return known == Known::kYes && serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  }
 };
 
 // Sends the status whenever it differs from the one sent last. Owns itself until OnDone.
 class Watch final : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
-  Watch(HealthState* state, bool known) : state_(state), known_(known) {
+  Watch(HealthState* state, Known known) : state_(state), known_(known) {
     const std::lock_guard lock(state_->mutex);
     state_->watches.insert(this);
     Proceed();
@@ -37,9 +45,7 @@ class Watch final : public grpc::ServerWriteReactor<HealthCheckResponse> {
   // Under the lock.
   void Proceed() {
     if (finished_ || writing_) return;
-    const auto status = !known_           ? HealthCheckResponse::SERVICE_UNKNOWN
-                        : state_->serving ? HealthCheckResponse::SERVING
-                                          : HealthCheckResponse::NOT_SERVING;
+    const auto status = state_->StatusOf(known_);
     if (!cancelled_ && (!sent_ || response_.status() != status)) {
       sent_ = writing_ = true;
       response_.set_status(status);
@@ -74,7 +80,7 @@ class Watch final : public grpc::ServerWriteReactor<HealthCheckResponse> {
 
  private:
   HealthState* const state_;
-  const bool known_;
+  const Known known_;
   // All under the state's lock.
   HealthCheckResponse response_;
   bool sent_ = false;
@@ -87,18 +93,24 @@ class Watch final : public grpc::ServerWriteReactor<HealthCheckResponse> {
 
 class HealthService::Impl final : public grpc::health::v1::Health::CallbackService {
  public:
-  explicit Impl(std::vector<std::string> services) : services_(std::move(services)) {}
+  explicit Impl(const std::vector<EndpointService>& services) {
+    known_[""] = Known::kYes;
+    for (const EndpointService& service : services) {
+      known_[service.full_name] = service.offer == Offer::kOffered ? Known::kYes : Known::kNotOffered;
+    }
+  }
 
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const HealthCheckRequest* request,
                                   HealthCheckResponse* response) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    if (!IsKnown(request->service())) {
+    const Known known = Find(request->service());
+    if (known == Known::kNo) {
       reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no service of this name"));
       return reactor;
     }
     {
       const std::lock_guard lock(state_.mutex);
-      response->set_status(state_.serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+      response->set_status(state_.StatusOf(known));
     }
     reactor->Finish(grpc::Status::OK);
     return reactor;
@@ -106,7 +118,7 @@ class HealthService::Impl final : public grpc::health::v1::Health::CallbackServi
 
   grpc::ServerWriteReactor<HealthCheckResponse>* Watch(grpc::CallbackServerContext*,
                                                        const HealthCheckRequest* request) override {
-    return new attendant::Watch(&state_, IsKnown(request->service()));
+    return new attendant::Watch(&state_, Find(request->service()));
   }
 
   // Changes the state and tells every watch.
@@ -118,15 +130,16 @@ class HealthService::Impl final : public grpc::health::v1::Health::CallbackServi
   }
 
  private:
-  bool IsKnown(const std::string& service) const {
-    return service.empty() || std::find(services_.begin(), services_.end(), service) != services_.end();
+  Known Find(const std::string& service) const {
+    const auto found = known_.find(service);
+    return found == known_.end() ? Known::kNo : found->second;
   }
 
-  const std::vector<std::string> services_;
+  std::map<std::string, Known> known_;
   HealthState state_;
 };
 
-HealthService::HealthService(std::vector<std::string> services) : impl_(std::make_unique<Impl>(std::move(services))) {}
+HealthService::HealthService(const std::vector<EndpointService>& services) : impl_(std::make_unique<Impl>(services)) {}
 HealthService::~HealthService() = default;
 
 grpc::Service* HealthService::grpc_service() { return impl_.get(); }

@@ -6,24 +6,21 @@
 #define ATTENDANT_SERVER_RPC_HEALTH_SERVICE_H_
 
 #include <memory>
-#include <string>
 #include <vector>
 
-namespace grpc {
-class Service;
-}
+#include "server/rpc/endpoint_service.h"
 
 namespace attendant {
 
 class HealthService {
  public:
-  // NOT_SERVING at first. services: the names that are known besides "".
-  explicit HealthService(std::vector<std::string> services);
+  // NOT_SERVING at first. services: those that are known besides "".
+  explicit HealthService(const std::vector<EndpointService>& services);
   ~HealthService();
 
   grpc::Service* grpc_service();
 
-  // Of all names together; Watch streams hear of it.
+  // Of all names together, but for those not offered; Watch streams hear of it.
   void SetServing(bool serving);
   // Ends the Watch streams, open and new, with UNAVAILABLE.
   void EndWatches();
