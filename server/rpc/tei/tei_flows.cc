@@ -237,8 +237,6 @@ void RunTeiTokenize(const ServiceCore& core, const CallContext& call,
   if (!status.ok()) return done(Failed<tei::v1::EncodeResponse>(std::move(status), std::move(tokenized.report)));
   Outcome<tei::v1::EncodeResponse> outcome{.status = {}, .response = {}, .report = tokenized.report};
   AddTokens(result, text, request->add_special_tokens(), &outcome.response);
-  SetMetadata(call, tokenized.report, request->inputs(), outcome.response.tokens_size(),
-              outcome.response.mutable_metadata());
   done(std::move(outcome));
 }
 
@@ -266,7 +264,6 @@ void RunTeiDecode(const ServiceCore& core, const CallContext& call,
     outcome.status = Reserve(static_cast<int64_t>(2 * (text.size() - before)), call.reservation.get());
   }
   if (!outcome.status.ok()) return done(std::move(outcome));
-  SetMetadata(call, {}, text, request->ids_size(), outcome.response.mutable_metadata());
   outcome.response.set_text(std::move(text));
   done(std::move(outcome));
 }

@@ -54,7 +54,9 @@ class FlowService : public RawService<Base> {
           [context, flow](const ServiceCore& core, CallContext call, std::shared_ptr<const Request> message,
                           Done<Response> done) {
             flow(core, std::move(call), std::move(message), [context, done](Outcome<Response> outcome) {
-              if (outcome.status.ok()) AddHeaders(outcome.response.metadata(), context);
+              if constexpr (requires { outcome.response.metadata(); }) {
+                if (outcome.status.ok()) AddHeaders(outcome.response.metadata(), context);
+              }
               done(std::move(outcome));
             });
           });
