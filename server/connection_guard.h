@@ -52,7 +52,7 @@ class ConnectionGuard {
   };
   // How often Check wants to be called when memory grows, and otherwise, while there are connections.
   static constexpr std::chrono::milliseconds kInterval{10};
-  static constexpr std::chrono::milliseconds kCalmInterval{50};
+  static constexpr std::chrono::milliseconds kCalmInterval{200};  // an idle server sleeps: each look wakes a CPU up
 
   explicit ConnectionGuard(Options options);
 
