@@ -86,6 +86,7 @@ void ConnectionGuard::Add(int connection, SteadyTime now) {
 
 int ConnectionGuard::Check(SteadyTime now) {
   if (!watching()) return 0;
+  Prune(now);
   const int64_t growth = options_.growth(options_.limit_bytes);
   growing_ = growth > options_.limit_bytes / 2;
   if (growth <= options_.limit_bytes) {
@@ -105,6 +106,12 @@ int ConnectionGuard::Check(SteadyTime now) {
   growth_at_cut_ = growth;
   quiet_until_ = now + kMercy;
   return CutOff(growth);
+}
+
+void ConnectionGuard::Prune(SteadyTime now) {
+  if (now < next_prune_) return;
+  next_prune_ = now + std::chrono::seconds(1);
+  std::erase_if(connections_, [](const auto& entry) { return CookieOf(entry.first) != entry.second.cookie; });
 }
 
 void ConnectionGuard::Look() {

@@ -52,7 +52,7 @@ class ConnectionGuard {
   };
   // How often Check wants to be called when memory grows, and otherwise, while there are connections.
   static constexpr std::chrono::milliseconds kInterval{10};
-  static constexpr std::chrono::milliseconds kCalmInterval{200};  // an idle server sleeps: each look wakes a CPU up
+  static constexpr std::chrono::milliseconds kCalmInterval{50};
 
   explicit ConnectionGuard(Options options);
 
@@ -72,6 +72,8 @@ class ConnectionGuard {
   };
 
   void Look();
+  // Forgets connections that are closed, once a second, so that a server without any is not woken up.
+  void Prune(SteadyTime now);
   // Before the second look: what those have sent that are not young was not sent lately.
   void ForgetThePast(SteadyTime now);
   int CutOff(int64_t growth);
@@ -79,9 +81,10 @@ class ConnectionGuard {
   const Options options_;
   std::map<int, Connection> connections_;  // by descriptor; a number that is used anew replaces the old one
   bool growing_ = false;                   // beyond half of the limit
-  bool looked_ = false;                    // at the last Check, too
-  int64_t growth_at_cut_ = 0;              // 0: nobody was cut off since the limit was last kept
-  SteadyTime quiet_until_{};               // memory takes a while to be freed
+  SteadyTime next_prune_{};
+  bool looked_ = false;        // at the last Check, too
+  int64_t growth_at_cut_ = 0;  // 0: nobody was cut off since the limit was last kept
+  SteadyTime quiet_until_{};   // memory takes a while to be freed
 };
 
 }  // namespace attendant
