@@ -7,75 +7,30 @@
 #include "attendant/v1/admin.grpc.pb.h"
 #include "server/observability/logging.h"
 #include "server/rpc/conversion.h"
+#include "server/rpc/raw_service.h"
 #include "server/rpc/status_mapping.h"
 #include "server/rpc/unary_call.h"
 #include "server/rpc/work_pool.h"
 
 namespace attendant {
-namespace {
-
-using grpc::ByteBuffer;
-using grpc::CallbackServerContext;
-
-template <typename Base>
-using RawLoad = v1::AdminService::WithRawCallbackMethod_LoadModel<Base>;
-template <typename Base>
-using RawSwap = v1::AdminService::WithRawCallbackMethod_SwapModel<Base>;
-template <typename Base>
-using RawUnload = v1::AdminService::WithRawCallbackMethod_UnloadModel<Base>;
-template <typename Base>
-using RawReload = v1::AdminService::WithRawCallbackMethod_ReloadConfig<Base>;
-template <typename Base>
-using RawList = v1::AdminService::WithRawCallbackMethod_ListLoadedModels<Base>;
-using RawAdminService = RawLoad<RawSwap<RawUnload<RawReload<RawList<v1::AdminService::Service>>>>>;
-
-}  // namespace
-
-class AdminService::Impl final : public RawAdminService {
+class AdminService::Impl final : public RawService<v1::AdminService::Service> {
  public:
   Impl(const ServiceCore& core, AdminActions actions)
-      : core_(core), actions_(std::move(actions)), open_calls_(core.limits.write_timeout) {}
-
-  grpc::ServerUnaryReactor* LoadModel(CallbackServerContext* context, const ByteBuffer* request,
-                                      ByteBuffer* response) override {
-    return Start<v1::LoadModelRequest, v1::ModelChange>(
-        RpcMethod::kLoadModel, context, request, response,
-        [this](const auto& load, auto* change) { return Load(load, change); });
-  }
-
-  grpc::ServerUnaryReactor* SwapModel(CallbackServerContext* context, const ByteBuffer* request,
-                                      ByteBuffer* response) override {
-    return Start<v1::SwapModelRequest, v1::ModelChange>(
-        RpcMethod::kSwapModel, context, request, response,
-        [this](const auto& swap, auto* change) { return Swap(swap, change); });
-  }
-
-  grpc::ServerUnaryReactor* UnloadModel(CallbackServerContext* context, const ByteBuffer* request,
-                                        ByteBuffer* response) override {
-    return Start<v1::UnloadModelRequest, v1::UnloadModelResponse>(RpcMethod::kUnloadModel, context, request, response,
-                                                                  [this](const auto& unload, auto*) {
-                                                                    if (unload.name().empty())
-                                                                      return InvalidField("name", "it is empty");
-                                                                    return actions_.manager->Unload(unload.name());
-                                                                  });
-  }
-
-  grpc::ServerUnaryReactor* ReloadConfig(CallbackServerContext* context, const ByteBuffer* request,
-                                         ByteBuffer* response) override {
-    return Start<v1::ReloadConfigRequest, v1::ReloadConfigResponse>(RpcMethod::kReloadConfig, context, request,
-                                                                    response, [this](const auto&, auto* answer) {
-                                                                      auto changes = actions_.reload();
-                                                                      if (!changes.ok()) return changes.status();
-                                                                      for (std::string& change : *changes)
-                                                                        answer->add_changes(std::move(change));
-                                                                      return absl::OkStatus();
-                                                                    });
-  }
-
-  grpc::ServerUnaryReactor* ListLoadedModels(CallbackServerContext* context, const ByteBuffer* request,
-                                             ByteBuffer* response) override {
-    return Start<v1::ListLoadedModelsRequest, v1::ListLoadedModelsResponse>(
-        RpcMethod::kListLoadedModels, context, request, response, [this](const auto&, auto* answer) {
+      : RawService(full_name()), core_(core), actions_(std::move(actions)), open_calls_(core.limits.write_timeout) {
+    Serve<v1::LoadModelRequest, v1::ModelChange>("LoadModel", RpcMethod::kLoadModel,
+                                                 [this](const auto& load, auto* change) { return Load(load, change); });
+    Serve<v1::SwapModelRequest, v1::ModelChange>("SwapModel", RpcMethod::kSwapModel,
+                                                 [this](const auto& swap, auto* change) { return Swap(swap, change); });
+    Serve<v1::UnloadModelRequest, v1::UnloadModelResponse>("UnloadModel", RpcMethod::kUnloadModel,
+                                                           [this](const auto& unload, auto*) {
+                                                             if (unload.name().empty())
+                                                               return InvalidField("name", "it is empty");
+                                                             return actions_.manager->Unload(unload.name());
+                                                           });
+    Serve<v1::ReloadConfigRequest, v1::ReloadConfigResponse>(
+        "ReloadConfig", RpcMethod::kReloadConfig, [this](const auto&, auto* answer) { return Reload(answer); });
+    Serve<v1::ListLoadedModelsRequest, v1::ListLoadedModelsResponse>(
+        "ListLoadedModels", RpcMethod::kListLoadedModels, [this](const auto&, auto* answer) {
           for (const ModelStatus& status : actions_.models->List()) Describe(status, answer->add_models());
           return absl::OkStatus();
         });
@@ -84,8 +39,15 @@ class AdminService::Impl final : public RawAdminService {
  private:
   // action: absl::Status(const Request&, Response*), on one of the pool's threads. How a change ended is in the log.
   template <typename Request, typename Response, typename Action>
-  grpc::ServerUnaryReactor* Start(RpcMethod method, CallbackServerContext* context, const ByteBuffer* bytes,
-                                  ByteBuffer* answer, Action action) {
+  void Serve(const char* name, RpcMethod method, Action action) {
+    ServeUnary(name, [this, method, action](Context* context, const Bytes* bytes, Bytes* answer) {
+      return Start<Request, Response>(method, context, bytes, answer, action);
+    });
+  }
+
+  template <typename Request, typename Response, typename Action>
+  grpc::ServerUnaryReactor* Start(RpcMethod method, Context* context, const Bytes* bytes, Bytes* answer,
+                                  Action action) {
     const std::string peer = context->peer();
     return StartUnary<Request, Response>(
         core_, &open_calls_, method, context, bytes, answer,
@@ -106,6 +68,13 @@ class AdminService::Impl final : public RawAdminService {
             done(std::move(outcome));
           });
         });
+  }
+
+  absl::Status Reload(v1::ReloadConfigResponse* answer) {
+    auto changes = actions_.reload();
+    if (!changes.ok()) return changes.status();
+    for (std::string& change : *changes) answer->add_changes(std::move(change));
+    return absl::OkStatus();
   }
 
   absl::Status Load(const v1::LoadModelRequest& request, v1::ModelChange* change) {

@@ -35,19 +35,10 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     item.attention = std::move(spec_);
     item.done = [self = shared_from_this()](WorkResult work) { self->OnDone(std::move(work)); };
     WorkCall work;
-    work.runtime = RuntimeOf(model_);
     work.service_class = service_class_;
-    work.flow = call_.flow;
-    work.deadline = call_.deadline;
-    work.cancel = call_.cancel;
     work.items.push_back(std::move(item));
-    AdmissionResult admission = core_.scheduler->Submit(std::move(work));
-    if (admission.status.ok()) return;
-    call_.caller->Refund(num_tokens);
-    if (admission.retry_after.count() > 0) {
-      admission.status = WithRetryAfter(std::move(admission.status), admission.retry_after);
-    }
-    Finish(std::move(admission.status));
+    status = SubmitWork(core_, call_, model_, std::move(work), num_tokens);
+    if (!status.ok()) Finish(std::move(status));
   }
 
  private:

@@ -117,18 +117,9 @@ class EmbedRun : public std::enable_shared_from_this<EmbedRun> {
   }
 
   void Submit() {
-    work_.runtime = RuntimeOf(model_);
-    work_.flow = call_.flow;
-    work_.deadline = call_.deadline;
-    work_.cancel = call_.cancel;
-    const auto self = shared_from_this();  // all items may be done before Submit returns
-    AdmissionResult admission = core_.scheduler->Submit(std::exchange(work_, {}));
-    if (admission.status.ok()) return;
-    call_.caller->Refund(tokens_);
-    if (admission.retry_after.count() > 0) {
-      admission.status = WithRetryAfter(std::move(admission.status), admission.retry_after);
-    }
-    Finish(std::move(admission.status));
+    const auto self = shared_from_this();  // all items may be done before SubmitWork returns
+    absl::Status status = SubmitWork(core_, call_, model_, std::exchange(work_, {}), tokens_);
+    if (!status.ok()) Finish(std::move(status));
   }
 
   void OnItemDone(int index, WorkResult work) {

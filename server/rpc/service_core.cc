@@ -92,4 +92,19 @@ absl::Status ChargeQuota(const CallContext& call, int64_t tokens, int64_t max_it
       verdict.retry_after);
 }
 
+absl::Status SubmitWork(const ServiceCore& core, const CallContext& call, const ModelRef& model, WorkCall work,
+                        int64_t charged_tokens) {
+  work.runtime = RuntimeOf(model);
+  work.flow = call.flow;
+  work.deadline = call.deadline;
+  work.cancel = call.cancel;
+  // The call may end, and its context go, before Submit returns.
+  const std::shared_ptr<const Caller> caller = call.caller;
+  AdmissionResult admission = core.scheduler->Submit(std::move(work));
+  if (admission.status.ok()) return absl::OkStatus();
+  caller->Refund(charged_tokens);
+  if (admission.retry_after.count() == 0) return std::move(admission.status);
+  return WithRetryAfter(std::move(admission.status), admission.retry_after);
+}
+
 }  // namespace attendant

@@ -105,6 +105,11 @@ absl::Status Reserve(int64_t bytes, Reservation* reservation);
 // names the key and the quota, and says when to come again, unless so large a request can never be accepted.
 absl::Status ChargeQuota(const CallContext& call, int64_t tokens, int64_t max_item_tokens);
 
+// Hands items and class over to the scheduler, for this caller and model. When it is refused, what ChargeQuota took is
+// given back, and the error has the scheduler's hint when to come back.
+absl::Status SubmitWork(const ServiceCore& core, const CallContext& call, const ModelRef& model, WorkCall work,
+                        int64_t charged_tokens);
+
 inline Microseconds Since(SteadyTime start) {
   return std::chrono::duration_cast<Microseconds>(std::chrono::steady_clock::now() - start);
 }

@@ -112,7 +112,7 @@ AdmissionResult Scheduler::Impl::Submit(WorkCall call) {
     }
     if (result.status.ok()) {
       const ModelRuntime& runtime = *call.runtime;  // the queue keeps it alive from here on
-      queue_.Push(std::move(call), now);
+      queue_.Push(std::move(call), cost.total_us, now);
       NoteQueueChange();
       to_wake = std::min<int64_t>(queue_.UsefulWorkers(runtime), idle_workers_);
     }

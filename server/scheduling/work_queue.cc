@@ -39,11 +39,10 @@ WorkQueue::WorkQueue(const SchedulerOptions& options)
       patience_(options.patience),
       bulk_share_(std::clamp(options.bulk_share, 0.0, 0.9)) {}
 
-void WorkQueue::Push(WorkCall call, SteadyTime now) {
+void WorkQueue::Push(WorkCall call, double cost_us, SteadyTime now) {
   if (call.items.empty()) return;
   if (empty()) waiting_since_ = now;
   const ClassQueue::Place place(PlaceOf(call, now), next_order_++);
-  const double cost_us = CostOf(call).total_us;
   int64_t& model_tokens = model_tokens_[call.runtime.get()];
   for (const WorkItem& item : call.items) model_tokens += item.sequence.num_tokens();
   ClassQueue& queue = Of(call.service_class);
@@ -56,8 +55,10 @@ void WorkQueue::TakeBatch(SteadyTime now, int idle_workers, MicroBatch* batch) {
   ClassQueue& queue = Of(service_class);
   int64_t share = 0;
   while (ClassQueue::Call* call = queue.Next(batch->runtime.get())) {
+    const int32_t tokens = call->work.items[call->next].sequence.num_tokens();
+    const double item_us = Predicted(*call->work.runtime, tokens);
     absl::StatusCode stale = StaleReason(call->work.cancel.get(), call->work.deadline, now);
-    if (stale == absl::StatusCode::kOk && IsTooLate(*call, now)) stale = absl::StatusCode::kDeadlineExceeded;
+    if (stale == absl::StatusCode::kOk && IsTooLate(*call, item_us, now)) stale = absl::StatusCode::kDeadlineExceeded;
     if (stale != absl::StatusCode::kOk) {
       if (batch->dropped.size() >= kMaxDropsPerTake) break;
       DropCall(&queue, call, stale, &batch->dropped);
@@ -68,13 +69,12 @@ void WorkQueue::TakeBatch(SteadyTime now, int idle_workers, MicroBatch* batch) {
       share = std::max(ShareOf(queue, idle_workers),
                        int64_t{std::min(batch->runtime->cost().min_share_tokens, max_batch_tokens_)});
     }
-    const int32_t tokens = call->work.items[call->next].sequence.num_tokens();
-    if (!Fits(*batch, tokens, share) || !WouldBeInTime(*batch, *call, now)) break;
+    if (!Fits(*batch, tokens, share) || !WouldBeInTime(*batch, *call, item_us, now)) break;
     batch->first_deadline = std::min(batch->first_deadline, call->work.deadline);
     batch->items.push_back(TakeNext(&queue, call, ClassQueue::Fate::kServed));
     batch->tokens += tokens;
     batch->cost_us += batch->runtime->cost().SequenceUs(tokens);
-    batch->predicted_us += batch->items.back().predicted_us;
+    batch->predicted_us += item_us;
     if (call->next == call->work.items.size()) queue.Remove(call);
   }
   NoteServed(service_class, batch->predicted_us);
@@ -111,19 +111,17 @@ bool WorkQueue::Fits(const MicroBatch& batch, int64_t item_tokens, int64_t share
   return batch.tokens + item_tokens / 2 <= share && batch.tokens < share;
 }
 
-bool WorkQueue::IsTooLate(const ClassQueue::Call& call, SteadyTime now) const {
+bool WorkQueue::IsTooLate(const ClassQueue::Call& call, double item_us, SteadyTime now) const {
   // The last one is always tried: a wrong prediction is corrected by work only.
   if (call.work.deadline == SteadyTime::max() || items() == 1) return false;
-  return now + AsTime(Predicted(*call.work.runtime, call.work.items[call.next].sequence.num_tokens())) >
-         call.work.deadline;
+  return now + AsTime(item_us) > call.work.deadline;
 }
 
-bool WorkQueue::WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, SteadyTime now) const {
+bool WorkQueue::WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, double item_us,
+                              SteadyTime now) const {
   if (batch.items.empty()) return true;
   const SteadyTime deadline = std::min(batch.first_deadline, call.work.deadline);
-  if (deadline == SteadyTime::max()) return true;
-  const double own_us = Predicted(*call.work.runtime, call.work.items[call.next].sequence.num_tokens());
-  return now + AsTime(batch.predicted_us + own_us) <= deadline;
+  return deadline == SteadyTime::max() || now + AsTime(batch.predicted_us + item_us) <= deadline;
 }
 
 QueuedItem WorkQueue::TakeNext(ClassQueue* queue, ClassQueue::Call* call, ClassQueue::Fate fate) {

@@ -67,7 +67,8 @@ class WorkQueue {
   explicit WorkQueue(const SchedulerOptions& options);
 
   // Precondition: admitted.
-  void Push(WorkCall call, SteadyTime now);
+  // cost_us: CostOf(call).total_us.
+  void Push(WorkCall call, double cost_us, SteadyTime now);
 
   // Fills an empty batch. idle_workers counts the caller, too. Nothing in the batch only if nothing live was queued in
   // the class whose turn it was, or kMaxDropsPerTake was reached.
@@ -104,9 +105,9 @@ class WorkQueue {
   ServiceClass NextClass();
   void NoteServed(ServiceClass service_class, double cost_us);
   // Could it be computed before its deadline, if it began now, alone?
-  bool IsTooLate(const ClassQueue::Call& call, SteadyTime now) const;
+  bool IsTooLate(const ClassQueue::Call& call, double item_us, SteadyTime now) const;
   // Would all of the batch be, with the call's next item?
-  bool WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, SteadyTime now) const;
+  bool WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, double item_us, SteadyTime now) const;
   bool Fits(const MicroBatch& batch, int64_t item_tokens, int64_t share) const;
   int64_t ShareOf(const ClassQueue& queue, int idle_workers) const;
   QueuedItem TakeNext(ClassQueue* queue, ClassQueue::Call* call, ClassQueue::Fate fate);

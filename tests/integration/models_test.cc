@@ -12,14 +12,15 @@
 #include "gmock/gmock.h"
 #include "server/security/key_file.h"
 #include "tests/integration/in_process.h"
+#include "tests/testing/temp_dir.h"
 
 namespace attendant {
 namespace {
 
 namespace fs = std::filesystem;
 using client::ModelState;
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 class ModelsTest : public InProcessTest {
  protected:
@@ -116,7 +117,7 @@ TEST_F(ModelsTest, AnAdminListenerForOthersNeedsAKey) {
 }
 
 TEST_F(ModelsTest, WithKeysTheAdminListenerWantsOneThatMay) {
-  const std::string path = testing::TempDir() + "/models_keys_" + std::to_string(getpid());
+  const std::string path = ::testing::TempDir() + "/models_keys_" + std::to_string(getpid());
   const std::string ops = "key-of-operations-0123456789", app = "key-of-an-app-0123456789";
   std::ofstream(path) << *KeyFileLine("ops", ops) << " allow=admin\n" << *KeyFileLine("app", app) << "\n";
   config_.security.api_keys_file = path;
@@ -166,19 +167,9 @@ TEST_F(ModelsTest, StuckWorkTurnsReadinessOffAndFlowingWorkOnAgain) {
   EXPECT_EQ(CountResults(stuck->Read().value_or("")), 1);
 }
 
-// A directory of its own for what a process reads.
-class ModelProcessTest : public testing::Test {
+class ModelProcessTest : public ::testing::Test {
  protected:
-  ModelProcessTest() {
-    std::string pattern = testing::TempDir() + "/models_XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~ModelProcessTest() override { fs::remove_all(directory_); }
-
-  std::string Write(const std::string& name, const std::string& text) {
-    std::ofstream(directory_ + "/" + name) << text;
-    return directory_ + "/" + name;
-  }
+  std::string Write(const std::string& name, const std::string& text) { return files_.Write(name, text); }
 
   std::vector<client::ModelInfo> Models(const ServerProcess& server) {
     client::ClientOptions options;
@@ -197,7 +188,7 @@ class ModelProcessTest : public testing::Test {
     return code;
   }
 
-  std::string directory_;
+  const testing::TempDir files_;
   std::string output_;
 };
 
@@ -224,8 +215,8 @@ TEST_F(ModelProcessTest, SighupReadsTheConfigurationAgain) {
 }
 
 TEST_F(ModelProcessTest, TheCommandLineChangesAndChecksModels) {
-  fs::copy(TestModel("tiny-mean"), directory_ + "/m", fs::copy_options::recursive);
-  ServerProcess server({"--model", directory_ + "/m", "--threads", "1", "--admin-address", "127.0.0.1:0"});
+  fs::copy(TestModel("tiny-mean"), files_.Path("m"), fs::copy_options::recursive);
+  ServerProcess server({"--model", files_.Path("m"), "--threads", "1", "--admin-address", "127.0.0.1:0"});
   ASSERT_TRUE(server.WaitReady());
   const std::string address = "127.0.0.1:" + std::to_string(server.grpc_port());
   const std::string admin = "127.0.0.1:" + std::to_string(server.admin_port());
@@ -241,23 +232,23 @@ TEST_F(ModelProcessTest, TheCommandLineChangesAndChecksModels) {
   EXPECT_EQ(Attendant({"reload", "--admin", admin}), 0) << output_;
   EXPECT_THAT(output_, HasSubstr("nothing has changed"));
 
-  const std::string golden = directory_ + "/m/attendant_golden.json";
+  const std::string golden = files_.Path("m/attendant_golden.json");
   const std::string texts = Write("texts.txt", "a text\nanother text\n");
   EXPECT_EQ(Attendant({"golden", "--server", address, "--texts", texts, "--output", golden}), 0) << output_;
   EXPECT_EQ(Attendant({"swap", "--admin", admin, "m"}), 0) << output_;
   EXPECT_THAT(output_, HasSubstr("golden vectors: 2 texts, worst cosine 1.000000"));
   for (const char* precision : {"fp32", "int8"}) {
-    ServerProcess check({"--self-check", "--model", directory_ + "/m", "--precision", precision});
+    ServerProcess check({"--self-check", "--model", files_.Path("m"), "--precision", precision});
     EXPECT_EQ(check.WaitExit(), 0);
     EXPECT_THAT(check.Log(), AllOf(HasSubstr("golden vectors"), HasSubstr("1 of 1 models are well")));
   }
   // Vectors of other weights. A new file, not new contents: the server has mapped the old one.
-  fs::remove(directory_ + "/m/model.safetensors");
-  fs::copy_file(TestModel("dense-prompt") + "/model.safetensors", directory_ + "/m/model.safetensors");
-  ServerProcess check({"--self-check", "--model", directory_ + "/m"});
+  fs::remove(files_.Path("m/model.safetensors"));
+  fs::copy_file(TestModel("dense-prompt") + "/model.safetensors", files_.Path("m/model.safetensors"));
+  ServerProcess check({"--self-check", "--model", files_.Path("m")});
   EXPECT_EQ(check.WaitExit(), 1);
   EXPECT_THAT(check.Log(), HasSubstr("FAILED"));
-  ServerProcess start({"--model", directory_ + "/m"});
+  ServerProcess start({"--model", files_.Path("m")});
   EXPECT_FALSE(start.WaitReady());
   EXPECT_EQ(start.WaitExit(), 1);
 }

@@ -8,12 +8,13 @@
 #include "client/lib/admin.h"
 #include "gmock/gmock.h"
 #include "tests/integration/in_process.h"
+#include "tests/testing/temp_dir.h"
 
 namespace attendant {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 const char* const kTexts[] = {"one text", "another, which is longer than the first one by some words", "a third"};
 
@@ -53,18 +54,15 @@ absl::Status CheckReply(const Expected& expected, const std::string& fingerprint
 class SwapTest : public InProcessTest {
  protected:
   SwapTest() {
-    std::string pattern = testing::TempDir() + "/swap_XXXXXX";
-    directory_ = mkdtemp(pattern.data());
     for (const char* name : {"tiny-mean", "odd-heads-cls", "dense-prompt"}) {
-      fs::copy(TestModel(name), directory_ + "/" + name, fs::copy_options::recursive);
+      fs::copy(TestModel(name), files_.Path(name), fs::copy_options::recursive);
     }
-    fs::copy(TestModel("tiny-mean"), directory_ + "/corrupt", fs::copy_options::recursive);
-    fs::resize_file(directory_ + "/corrupt/model.safetensors", 1000);
-    config_.models.specs = {{.name = "m", .directory = directory_ + "/tiny-mean"}};
+    fs::copy(TestModel("tiny-mean"), files_.Path("corrupt"), fs::copy_options::recursive);
+    fs::resize_file(files_.Path("corrupt/model.safetensors"), 1000);
+    config_.models.specs = {{.name = "m", .directory = files_.Path("tiny-mean")}};
     config_.models.admin_address = "127.0.0.1:0";
     config_.threads = 2;
   }
-  ~SwapTest() override { fs::remove_all(directory_); }
 
   // The real loader, unlike InProcessTest's.
   void StartRealServer() {
@@ -123,7 +121,7 @@ class SwapTest : public InProcessTest {
     EXPECT_GE(streams_, streams + 1);
   }
 
-  std::string directory_;
+  const testing::TempDir files_;
   std::unique_ptr<client::AdminClient> admin_;
   Expected expected_;
   std::atomic<bool> stop_{false};
@@ -132,7 +130,7 @@ class SwapTest : public InProcessTest {
 
 TEST_F(SwapTest, TenSwapsUnderLoadFailNoCallAndTheCorruptOneIsRefused) {
   const std::vector<std::string> models = {"tiny-mean", "odd-heads-cls", "dense-prompt"};
-  for (const std::string& model : models) ASSERT_NO_FATAL_FAILURE(AddExpected(directory_ + "/" + model, &expected_));
+  for (const std::string& model : models) ASSERT_NO_FATAL_FAILURE(AddExpected(files_.Path(model), &expected_));
   ASSERT_EQ(expected_.size(), 3u);
   ASSERT_NO_FATAL_FAILURE(StartRealServer());
   std::vector<std::future<absl::Status>> callers;
@@ -142,11 +140,11 @@ TEST_F(SwapTest, TenSwapsUnderLoadFailNoCallAndTheCorruptOneIsRefused) {
   for (size_t swap = 0; swap < 10; ++swap) {
     WaitForProgress();
     if (swap == 5) {
-      const auto refused = admin_->Swap({.name = "m", .directory = directory_ + "/corrupt"});
+      const auto refused = admin_->Swap({.name = "m", .directory = files_.Path("corrupt")});
       EXPECT_THAT(std::string(refused.status().message()), HasSubstr("model.safetensors"));
       EXPECT_THAT(client_->GetModel("m")->state_reason, HasSubstr("model.safetensors"));
     } else {
-      const auto change = admin_->Swap({.name = "m", .directory = directory_ + "/" + models[(swap + 1) % 3]});
+      const auto change = admin_->Swap({.name = "m", .directory = files_.Path(models[(swap + 1) % 3])});
       ASSERT_TRUE(change.ok()) << change.status();
       EXPECT_EQ(change->old_fingerprint, serving);
       serving = change->loaded.model.fingerprint;
@@ -171,7 +169,7 @@ TEST_F(SwapTest, AStreamKeepsTheModelThatItBeganWith) {
   ASSERT_TRUE(stream.Send(EmbedStreamMessage("before", {kTexts[0]})));
   const std::string old = client_->GetModel("")->fingerprint;
   EXPECT_THAT(stream.Read().value_or(""), HasSubstr(old));
-  const auto change = admin_->Swap({.name = "m", .directory = directory_ + "/odd-heads-cls"});
+  const auto change = admin_->Swap({.name = "m", .directory = files_.Path("odd-heads-cls")});
   ASSERT_TRUE(change.ok()) << change.status();
   ASSERT_TRUE(stream.Send(EmbedStreamMessage("after", {kTexts[0]})));
   EXPECT_THAT(stream.Read().value_or(""), HasSubstr(old));
@@ -195,7 +193,7 @@ TEST_F(SwapTest, AStreamKeepsTheModelThatItBeganWith) {
 TEST_F(SwapTest, TheSameDirectoryIsReadAgain) {
   ASSERT_NO_FATAL_FAILURE(StartRealServer());
   const std::string before = client_->GetModel("")->fingerprint;
-  std::string config = directory_ + "/tiny-mean/config_sentence_transformers.json";
+  std::string config = files_.Path("tiny-mean/config_sentence_transformers.json");
   fs::remove(config);
   std::ofstream(config) << R"({"prompts": {"q": "query: "}, "default_prompt_name": "q"})";
   ASSERT_TRUE(admin_->Swap({.name = "m"}).ok());

@@ -84,7 +84,8 @@ class FairSchedule {
                                call.service_class,
                                length};
     }
-    queue_->Push(std::move(call), now_);
+    const double cost_us = queue_->CostOf(call).total_us;
+    queue_->Push(std::move(call), cost_us, now_);
     Dispatch();
   }
 

@@ -105,7 +105,8 @@ class Schedule {
                                                                                     item.sequence.num_tokens()};
       ++admitted_;
     }
-    queue_.Push(std::move(call), now_);
+    const double cost_us = queue_.CostOf(call).total_us;
+    queue_.Push(std::move(call), cost_us, now_);
     CheckTotals();
     Dispatch();
   }

@@ -39,7 +39,12 @@ class WorkQueueTest : public testing::Test {
     }
     call.deadline = deadline;
     call.cancel = std::move(cancel);
-    Queue().Push(std::move(call), now);
+    PushCall(std::move(call), now);
+  }
+
+  void PushCall(WorkCall call, SteadyTime now) {
+    const double cost_us = Queue().CostOf(call).total_us;
+    Queue().Push(std::move(call), cost_us, now);
   }
 
   MicroBatch Take(int idle_workers = 1, SteadyTime now = kNow) {
@@ -260,7 +265,7 @@ TEST_F(WorkQueueTest, InteractiveFirstButBulkGetsItsShare) {
   bulk.runtime = runtime_;
   bulk.service_class = ServiceClass::kBulk;
   for (int i = 0; i < 100; ++i) bulk.items.push_back(MakeItem(1000, 128));
-  Queue().Push(std::move(bulk), kNow);
+  PushCall(std::move(bulk), kNow);
   Push(1, std::vector<int32_t>(100, 128));
   int bulk_batches = 0;
   for (int i = 0; i < 80; ++i) bulk_batches += Ids(Take()).front() == 1000 ? 1 : 0;
@@ -273,7 +278,7 @@ TEST_F(WorkQueueTest, BulkThatWasServedMeanwhileIsOwedNothing) {
   bulk.runtime = runtime_;
   bulk.service_class = ServiceClass::kBulk;
   for (int i = 0; i < 100; ++i) bulk.items.push_back(MakeItem(1000, 128));
-  Queue().Push(std::move(bulk), kNow);
+  PushCall(std::move(bulk), kNow);
   for (int i = 0; i < 50; ++i) Take();
   // However long it was kept waiting before: interactive work that comes now goes first.
   Push(1, {128});
