@@ -179,5 +179,9 @@ class Bench:
         for engine in engines:
             if isinstance(engine, Peer):
                 target = self.folder / "vectors.npy"
-                engine.vectors(self.file_of(self.check_work()), target)
+                try:
+                    engine.vectors(self.file_of(self.check_work()), target)
+                except NotAvailable as reason:
+                    self.unavailable(engine.label, engine.precision, model, reason)
+                    continue
                 self.compare(engine, model, np.load(target))

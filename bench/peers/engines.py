@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import select
 import signal
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OURS = "Attendant"
 FIRST_RUN_COUNTS_AFTER = 1.5  # seconds
+ANSWER_WITHIN = 120.0  # seconds; the slowest answer of a base-size model takes some 30
 
 
 class NotAvailable(Exception):
@@ -82,6 +84,10 @@ class Engine:
         self.process.send_signal(signal.SIGSTOP)
 
     def _read(self):
+        # One line answers one request, so nothing of it is in the file object's own buffer yet.
+        if not select.select([self.process.stdout], [], [], ANSWER_WITHIN)[0]:
+            self.close()
+            raise NotAvailable(f"no answer within {ANSWER_WITHIN:.0f} s; its process was ended")
         line = self.process.stdout.readline()
         if not line:
             self.process.wait()
@@ -105,6 +111,8 @@ class Engine:
         """
         limit = seconds if work.name in self.seen else max(seconds, FIRST_RUN_COUNTS_AFTER)
         self.seen.add(work.name)
+        if self.process.poll() is not None:
+            raise NotAvailable("its process has ended")
         self.process.send_signal(signal.SIGCONT)
         try:
             turn = self._timed(path, work, 0)
