@@ -16,6 +16,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 import dashboard
 
+# Of a server with --api-keys-file, which the compose file's is not: valid, but nothing to find.
+NOT_HERE = re.compile(r"\battendant_key_\w+")
+
 
 def lost(ours, theirs, path=""):
     """Yields the places where the schema's model dropped or changed what the file says."""
@@ -58,6 +61,8 @@ def query_problems(prometheus, panels):
                 result = dashboard.ask(prometheus, "query", query=query.expression)
             except ValueError as error:
                 yield f"{panel.title}: {query.expression}: {error}"
+                continue
+            if NOT_HERE.search(query.expression):
                 continue
             if not any(math.isfinite(float(series["value"][1])) for series in result):
                 yield f"{panel.title}: {query.expression}: {'only NaN' if result else 'no result'}"
