@@ -260,6 +260,9 @@ Metrics::Impl::Impl(std::string_view version) {
   for (const auto code : {absl::StatusCode::kCancelled, absl::StatusCode::kDeadlineExceeded}) {
     for (size_t stage = 0; stage < kStageNames.size(); ++stage) dropped.At(CodeIndex(code), stage);
   }
+  for (size_t reason = static_cast<size_t>(Refusal::kNone) + 1; reason < kNumRefusals; ++reason) {
+    for (size_t each = 0; each < kNumServiceClasses; ++each) refused.At(reason, each);
+  }
   // Sequences are packed end to end, so nothing ever adds to it; it is here to be alerted on.
   CounterFamily("attendant_padding_tokens_total", "Pad tokens computed: none, by construction.").Add({});
   GaugeFamily("attendant_build_info", "1 for this build.").Add({{"version", LabelText(version)}}).Set(1);
