@@ -1,9 +1,6 @@
 // `attendant attention`: which tokens look at which, in the terminal, as a picture or as JSON.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -115,13 +112,7 @@ void PrintJson(const client::AttentionMap& map, std::ostream& out) {
 absl::Status WritePng(const AttentionPanels& panels, const std::string& path) {
   const auto canvas = DrawAttention(panels);
   if (!canvas.ok()) return canvas.status();
-  const auto png = canvas->EncodePng();
-  if (!png.ok()) return png.status();
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << *png;
-  file.close();
-  if (!file) return absl::DataLossError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
-  return absl::OkStatus();
+  return WritePngFile(*canvas, path);
 }
 
 HeatMapStyle ChooseStyle(const AttentionFlags& flags, const Context& context) {

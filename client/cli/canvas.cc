@@ -3,6 +3,9 @@
 #include <png.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/font.h"
@@ -77,6 +80,16 @@ absl::StatusOr<std::string> Canvas::EncodePng() const {
   }
   png.resize(bytes);
   return png;
+}
+
+absl::Status WritePngFile(const Canvas& canvas, const std::string& path) {
+  const auto png = canvas.EncodePng();
+  if (!png.ok()) return png.status();
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << *png;
+  file.close();
+  if (!file) return absl::DataLossError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+  return absl::OkStatus();
 }
 
 int TextWidth(std::string_view text) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/cli/color_map.h"
 
@@ -41,6 +42,9 @@ class Canvas {
   int height_;
   std::vector<Color> pixels_;
 };
+
+// The error names the file.
+absl::Status WritePngFile(const Canvas& canvas, const std::string& path);
 
 // In pixels.
 int TextWidth(std::string_view text);

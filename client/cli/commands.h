@@ -22,6 +22,7 @@ using Action = std::function<int(Context&)>;
 
 void AddEmbedCommand(CLI::App& app, Action* chosen);
 void AddSimilarityCommand(CLI::App& app, Action* chosen);
+void AddCompareCommand(CLI::App& app, Action* chosen);
 void AddAttentionCommand(CLI::App& app, Action* chosen);
 void AddTokenizeCommand(CLI::App& app, Action* chosen);
 void AddModelsCommand(CLI::App& app, Action* chosen);
@@ -29,6 +30,7 @@ void AddHealthCommand(CLI::App& app, Action* chosen);
 void AddBenchCommand(CLI::App& app, Action* chosen);
 void AddGoldenCommand(CLI::App& app, Action* chosen);
 void AddAdminCommands(CLI::App& app, Action* chosen);  // load, swap, unload, reload
+void AddShellCommands(CLI::App& app, Action* chosen);  // completion, man; they describe the app itself
 
 // arguments: without the program's name. Returns the exit code.
 int RunAttendant(const std::vector<std::string>& arguments, Context& context);

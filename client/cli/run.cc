@@ -23,6 +23,7 @@ int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
   Action chosen;
   AddEmbedCommand(app, &chosen);
   AddSimilarityCommand(app, &chosen);
+  AddCompareCommand(app, &chosen);
   AddAttentionCommand(app, &chosen);
   AddTokenizeCommand(app, &chosen);
   AddModelsCommand(app, &chosen);
@@ -30,6 +31,7 @@ int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
   AddBenchCommand(app, &chosen);
   AddGoldenCommand(app, &chosen);
   AddAdminCommands(app, &chosen);
+  AddShellCommands(app, &chosen);
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
     app.parse(reversed);

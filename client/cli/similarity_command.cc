@@ -9,6 +9,7 @@
 #include "client/cli/flags.h"
 #include "client/cli/format.h"
 #include "client/cli/item_reader.h"
+#include "client/cli/vector_math.h"
 #include "client/lib/client.h"
 
 namespace attendant::cli {
@@ -59,18 +60,6 @@ absl::StatusOr<Embedded> EmbedItems(client::Client& client, const SimilarityFlag
   embedded.client_us =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
   return embedded;
-}
-
-// NaN where one of the two failed or is all zeros.
-double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
-  if (a.size() != b.size() || a.empty()) return std::nan("");
-  double dot = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    dot += static_cast<double>(a[i]) * b[i];
-    aa += static_cast<double>(a[i]) * a[i];
-    bb += static_cast<double>(b[i]) * b[i];
-  }
-  return dot / std::sqrt(aa * bb);
 }
 
 void PrintTable(const std::vector<client::Item>& items, const Embedded& embedded, Context& context) {
