@@ -2,7 +2,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"log"
 	"os"
@@ -27,7 +30,7 @@ func main() {
 	}
 	defer connection.Close()
 
-	request := &pb.EmbedRequest{IncludeMetadata: true}
+	request := &pb.EmbedRequest{}
 	for _, text := range []string{"A cat sleeps on the warm windowsill.", "The kitten naps in the sunshine."} {
 		request.Items = append(request.Items, &pb.Item{Input: &pb.Item_Text{Text: text}})
 	}
@@ -47,5 +50,9 @@ func main() {
 	for i := range a {
 		similarity += float64(a[i]) * float64(b[i])
 	}
-	fmt.Printf("%s: %d dimensions, similarity %.4f, %d us\n", response.Model, len(a), similarity, response.Metadata.TotalUs)
+	var bits bytes.Buffer
+	if err := binary.Write(&bits, binary.LittleEndian, a); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s: %d dimensions, similarity %.4f, sha256 %x\n", response.Model, len(a), similarity, sha256.Sum256(bits.Bytes()))
 }

@@ -1,4 +1,5 @@
 // Embeds two sentences and prints how similar they are. Usage: node embed.js [HOST:PORT]
+const crypto = require('crypto');
 const path = require('path');
 const grpc = require('@grpc/grpc-js');
 const protoLoader = require('@grpc/proto-loader');
@@ -12,7 +13,7 @@ const address = process.argv[2] || '127.0.0.1:50051';
 const texts = ['A cat sleeps on the warm windowsill.', 'The kitten naps in the sunshine.'];
 
 const client = new EmbeddingService(address, grpc.credentials.createInsecure());
-const request = {items: texts.map((text) => ({text})), include_metadata: true};
+const request = {items: texts.map((text) => ({text}))};
 client.Embed(request, {deadline: Date.now() + 10000}, (error, response) => {
   if (error) {
     console.error(error.message);
@@ -23,7 +24,9 @@ client.Embed(request, {deadline: Date.now() + 10000}, (error, response) => {
   }
   const [a, b] = response.results.map((result) => result.embedding.values);
   const similarity = a.reduce((sum, value, i) => sum + value * b[i], 0); // vectors have length 1
-  console.log(`${response.model}: ${a.length} dimensions, similarity ${similarity.toFixed(4)}, ` +
-              `${response.metadata.total_us} us`);
+  const bytes = Buffer.alloc(4 * a.length);
+  a.forEach((value, i) => bytes.writeFloatLE(value, 4 * i));
+  const checksum = crypto.createHash('sha256').update(bytes).digest('hex');
+  console.log(`${response.model}: ${a.length} dimensions, similarity ${similarity.toFixed(4)}, sha256 ${checksum}`);
   client.close();
 });

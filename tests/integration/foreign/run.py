@@ -1,8 +1,12 @@
-"""Drives a server with the real clients of other protocols and prints a table. Usage: run.py SERVER_BINARY MODEL_DIR
+"""Drives a server with real clients and prints a table. Usage: run.py SERVER_BINARY MODEL_DIR [--all]
 
-Each driver is a program of its own (*_client.py HOST:PORT), which says on stderr what is wrong.
+Without --all those in Python: each driver is a program of its own (*_client.py HOST:PORT), which says on stderr what is
+wrong. With --all also the examples of all languages, grpcurl and ghz. What cannot run because a tool is missing is
+skipped, with the reason, and then the exit status is 1: a table with a gap proves nothing about it.
 """
 
+import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,8 +14,15 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+sys.path[:0] = [str(ROOT / "client/examples"), str(ROOT / "tests/client/python")]
+import languages
+import build_wheel
+
 START_TIMEOUT_S = 120
 DRIVER_TIMEOUT_S = 300
+GHZ = "github.com/bojand/ghz/cmd/ghz@v0.121.0"
+GHZ_CALLS = 200
 
 
 def start(binary, model, directory):
@@ -32,25 +43,72 @@ def start(binary, model, directory):
 def drive(driver, address):
     began = time.monotonic()
     run = subprocess.run([sys.executable, str(driver), address], timeout=DRIVER_TIMEOUT_S, check=False)
-    return run.returncode == 0, time.monotonic() - began
+    state, detail = ("passed", "") if run.returncode == 0 else ("FAILED", f"exit {run.returncode}")
+    return languages.Outcome(driver.stem, state, detail, time.monotonic() - began)
 
 
-def main(binary, model):
-    rows = []
+def drive_ghz(address):
+    """Load from ghz, which knows the contract from the server's reflection; every call must succeed."""
+    began = time.monotonic()
+    try:
+        program = languages.installed_with_go("ghz", GHZ)
+        report = json.loads(
+            languages.output(
+                program,
+                "--insecure",
+                "--call",
+                "attendant.v1.EmbeddingService.Embed",
+                "--data",
+                '{"items": [{"text": "request {{.RequestNumber}}"}]}',
+                "--total",
+                GHZ_CALLS,
+                "--concurrency",
+                4,
+                "--timeout",
+                "20s",
+                "--format",
+                "json",
+                address,
+            )
+        )
+        good = report["statusCodeDistribution"] == {"OK": GHZ_CALLS}
+        state, detail = "passed" if good else "FAILED", f"{report['statusCodeDistribution']}"
+    except languages.Missing as reason:
+        state, detail = "skipped", str(reason)
+    except (OSError, RuntimeError, ValueError, subprocess.TimeoutExpired) as error:
+        state, detail = "FAILED", str(error)
+    return languages.Outcome("ghz", state, detail, time.monotonic() - began)
+
+
+def drive_all(address, with_languages):
+    """Yields the outcomes."""
+    for driver in sorted(HERE.glob("*_client.py")):
+        yield drive(driver, address)
+    if with_languages:
+        yield from languages.run_all(address)
+        yield drive_ghz(address)
+
+
+def main(binary, model, *options):
+    if set(options) - {"--all"}:
+        sys.exit(__doc__)
+    outcomes = []
     with tempfile.TemporaryDirectory() as directory:
+        # The drivers see our own package as a wheel, like one from a registry.
+        os.environ["PYTHONPATH"] = str(build_wheel.build(pathlib.Path(directory) / "dist"))
         server, address = start(binary, model, directory)
         try:
-            for driver in sorted(HERE.glob("*_client.py")):
-                rows.append((driver.stem, *drive(driver, address)))
+            for outcome in drive_all(address, "--all" in options):
+                outcomes.append(outcome)
                 if server.poll() is not None:
-                    rows.append(("(the server)", False, 0.0))
+                    outcomes.append(languages.Outcome("(the server)", "FAILED", f"exit {server.returncode}", 0.0))
                     break
         finally:
             server.terminate()
             server.wait(60)
-    for name, passed, seconds in rows:
-        print(f"{name:<24} {'passed' if passed else 'FAILED':<8} {seconds:6.1f} s")
-    return 0 if rows and all(passed for _, passed, _ in rows) and server.returncode == 0 else 1
+    for outcome in outcomes:
+        print(f"{outcome.language:<16} {outcome.state:<8} {outcome.seconds:6.1f} s  {outcome.detail}".rstrip())
+    return 0 if outcomes and all(outcome.state == "passed" for outcome in outcomes) and server.returncode == 0 else 1
 
 
 if __name__ == "__main__":

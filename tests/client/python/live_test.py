@@ -1,0 +1,248 @@
+"""Both clients against a real server with a tiny model. ATTENDANT_SERVER_BINARY names the server."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+import unittest
+
+import numpy as np
+from attendant_client import (
+    AuthenticationError,
+    InvalidArgumentError,
+    NotFoundError,
+    RetryPolicy,
+    TextPair,
+    Tls,
+    TokenIds,
+)
+from fake_server import BothClients, WithAsyncClient, WithClient
+
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "testdata/models"
+START_TIMEOUT_S = 60
+TEXTS = [f"text {i} of many" + " and a few words more" * (i % 9) for i in range(300)]
+
+
+class Server:
+    """A process of attendant-server on a free port."""
+
+    def __init__(self, model, *flags):
+        self.directory = tempfile.TemporaryDirectory()
+        ports = pathlib.Path(self.directory.name) / "ports"
+        self.process = subprocess.Popen(
+            [
+                os.environ["ATTENDANT_SERVER_BINARY"],
+                "--model",
+                str(MODELS / model),
+                "--grpc-address",
+                "127.0.0.1:0",
+                "--metrics-address",
+                "",
+                "--port-file",
+                str(ports),
+                "--log-level",
+                "error",
+                *flags,
+            ]
+        )
+        until = time.monotonic() + START_TIMEOUT_S
+        while not ports.exists():
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise RuntimeError("the server has not started")
+            time.sleep(0.02)
+        self.address = f"127.0.0.1:{dict(line.split('=', 1) for line in ports.read_text().split())['grpc']}"
+
+    def stop(self):
+        self.process.terminate()
+        code = self.process.wait(60)
+        self.directory.cleanup()
+        return code
+
+
+class Live(BothClients):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("tiny-mean")
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def setUp(self):
+        self.attendant = self.client(self.server.address)
+
+    def test_the_models_reference_vectors(self):
+        expected = json.loads((MODELS / "tiny-mean/expected.json").read_text(encoding="utf-8"))
+        vectors = self.attendant.encode(expected["texts"])
+        np.testing.assert_allclose(vectors, expected["embeddings"], atol=1e-5)
+        swapped = self.attendant.encode(expected["texts"][::-1], batch_size=3)
+        self.assertEqual(swapped[::-1].tobytes(), vectors.tobytes())
+
+    def test_many_are_as_each_alone(self):
+        together = self.attendant.encode(TEXTS)
+        self.assertEqual(together.dtype, np.float32)
+        for index in range(0, 300, 37):
+            self.assertEqual(together[index].tobytes(), self.attendant.encode(TEXTS[index]).tobytes())
+
+    def test_pairs_and_ids(self):
+        tokens = [token.id for token in self.attendant.tokenize(["a few words"])[0].tokens]
+        result = self.attendant.embed(
+            [
+                "a few words",
+                tokens,
+                TokenIds(tokens[1:-1], add_special_tokens=True),
+                np.array(tokens),
+                TextPair("a few", "words"),
+                ("a few", "words"),
+            ]
+        )
+        self.assertEqual(result.errors, [])
+        self.assertEqual(len({row.tobytes() for row in result.vectors[:4]}), 1)
+        self.assertEqual(result.vectors[4].tobytes(), result.vectors[5].tobytes())
+        self.assertNotEqual(result.vectors[0].tobytes(), result.vectors[4].tobytes())
+        self.assertEqual(result.tokens_used[0], len(tokens))
+
+    def test_token_embeddings_and_tokens_agree(self):
+        tokenized = self.attendant.tokenize(TEXTS[:20])
+        rows = self.attendant.encode(TEXTS[:20], output_value="token_embeddings")
+        self.assertEqual([len(row) for row in rows], [len(item.tokens) for item in tokenized])
+        text = TEXTS[3]
+        self.assertTrue(
+            all(
+                token.special or text[token.start : token.end].lower() == token.text.removeprefix("##")
+                for token in tokenized[3].tokens
+                if token.text != "[UNK]"
+            )
+        )
+
+    def test_attention(self):
+        model = self.attendant.get_model()
+        whole = self.attendant.attention(TEXTS[0])
+        count = len(whole.tokens)
+        self.assertEqual(whole.values.shape, (model.num_layers, model.num_heads, count, count))
+        np.testing.assert_allclose(whole.values.sum(-1), 1, atol=1e-5)
+        part = self.attendant.attention(TEXTS[0], layers=[0], heads=[1], query_rows=[2])
+        self.assertEqual(part.values.tobytes(), whole.values[:1, 1:2, 2:3].tobytes())
+        mean = self.attendant.attention(TEXTS[0], head_reduction="mean")
+        np.testing.assert_allclose(mean.values[:, 0], whole.values.mean(1), atol=1e-6)
+
+    def test_models_and_health(self):
+        models = self.attendant.list_models()
+        self.assertEqual(
+            [(model.name, model.state, model.is_default) for model in models], [("tiny-mean", "READY", True)]
+        )
+        self.assertEqual(models[0], self.attendant.get_model("tiny-mean"))
+        self.assertGreater(models[0].limits.max_items_per_request, 0)
+        self.assertEqual(self.attendant.encode("a").shape, (models[0].dimension,))
+        self.assertEqual(self.attendant.health(), "SERVING")
+
+    def test_what_is_wrong_is_named(self):
+        with self.assertRaises(InvalidArgumentError) as raised:
+            self.attendant.encode([*TEXTS, "", "more"])
+        self.assertEqual((raised.exception.index, raised.exception.field), (300, "items[300].text"))
+        with self.assertRaisesRegex(NotFoundError, "tiny-mean"):
+            self.attendant.encode(TEXTS, model="no such model")
+        with self.assertRaises(InvalidArgumentError) as raised:
+            self.attendant.attention("a", layers=[99])
+        self.assertIn("layers", raised.exception.field)
+        errors = self.attendant.embed([[1, 2], [999999]]).errors
+        self.assertEqual([(error.index, error.field) for error in errors], [(1, "items[1].tokens.input_ids[0]")])
+        self.assertIn("items[1]", str(self.attendant.tokenize(["a", " "])[1].error))
+
+
+class Secured(BothClients):
+    """With API keys, over TLS, with certificates on both sides."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        files = {name: str(pathlib.Path(cls.directory.name) / name) for name in ("cert.pem", "key.pem", "keys")}
+        # Signed by itself, so it is the authority, too; of both sides, to keep it short.
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost",
+                "-keyout",
+                files["key.pem"],
+                "-out",
+                files["cert.pem"],
+            ],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+        line = subprocess.run(
+            [os.environ["ATTENDANT_SERVER_BINARY"], "--hash-api-key", "test"],
+            input=b"secret-secret-secret-secret\n",
+            check=True,
+            capture_output=True,
+        ).stdout
+        pathlib.Path(files["keys"]).write_bytes(line)
+        cls.tls = Tls.from_files(files["cert.pem"], files["cert.pem"], files["key.pem"], server_name="localhost")
+        cls.server = Server(
+            "tiny-mean",
+            "--tls-cert",
+            files["cert.pem"],
+            "--tls-key",
+            files["key.pem"],
+            "--tls-client-ca",
+            files["cert.pem"],
+            "--api-keys-file",
+            files["keys"],
+        )
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+        cls.directory.cleanup()
+
+    def test_key_and_certificate_open_it(self):
+        client = self.client(self.server.address, api_key="secret-secret-secret-secret", tls=self.tls)
+        self.assertEqual(client.encode(TEXTS).shape[0], 300)
+        self.assertEqual(client.health(), "SERVING")
+
+    def test_no_key_or_another_does_not(self):
+        for key in (None, "another-key-another-key"):
+            with self.assertRaises(AuthenticationError):
+                self.client(self.server.address, api_key=key, tls=self.tls).encode("a")
+
+    def test_no_certificate_or_no_trust_does_not(self):
+        for tls in (True, False, dataclasses.replace(self.tls, certificate=None, key=None)):
+            client = self.client(self.server.address, tls=tls, retry=RetryPolicy(max_attempts=1), timeout=10.0)
+            with self.assertRaises(ConnectionError):
+                client.encode("a")
+
+
+class SyncSecured(WithClient, Secured, unittest.TestCase):
+    pass
+
+
+class AsyncSecured(WithAsyncClient, Secured, unittest.TestCase):
+    pass
+
+
+class SyncLive(WithClient, Live, unittest.TestCase):
+    pass
+
+
+class AsyncLive(WithAsyncClient, Live, unittest.TestCase):
+    pass
+
+
+if __name__ == "__main__":
+    unittest.main()
