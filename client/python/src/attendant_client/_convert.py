@@ -139,10 +139,14 @@ def parse_embed_response(data: bytes) -> Any:
     """wire.EmbedResponse of these bytes.
 
     Floats may also come unpacked or in several packs, which every server may send and none does; a bytes field keeps
-    only the last of them. The shape tells, and then the ordinary parser is used.
+    only the last of them. The shape and the size tell, and then the ordinary parser is used.
     """
     message = wire.EmbedResponse.FromString(data)
-    if all(_is_whole(result.embedding) for result in message.results if result.HasField("embedding")):
+    embeddings = [result.embedding for result in message.results if result.HasField("embedding")]
+    # Shapes take most of the time, and vectors of one length need to be looked at once.
+    if len({len(embedding.values) for embedding in embeddings}) == 1:
+        embeddings = embeddings[:1]
+    if message.ByteSize() == len(data) and all(map(_is_whole, embeddings)):
         return message
     ordinary = pb.EmbedResponse.FromString(data)
     for result, plain in zip(message.results, ordinary.results, strict=True):
