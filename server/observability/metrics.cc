@@ -38,7 +38,7 @@ const Histogram::BucketBoundaries kTokensBuckets = {8, 16, 32, 64, 128, 256, 512
 
 // clang-format off
 constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {
-    "Embed", "EmbedStream", "GetAttention", "Tokenize", "ListModels", "GetModel",
+    "Embed", "EmbedStream", "GetAttention", "Tokenize", "Rank", "Similarity", "ListModels", "GetModel",
     "LoadModel", "SwapModel", "UnloadModel", "ReloadConfig", "ListLoadedModels",
     "tei.Info", "tei.Embed", "tei.EmbedStream", "tei.EmbedAll", "tei.EmbedAllStream", "tei.Tokenize",
     "tei.TokenizeStream", "tei.Decode", "tei.DecodeStream", "tei.not_offered",

@@ -27,6 +27,8 @@ enum class RpcMethod {
   kEmbedStream,
   kGetAttention,
   kTokenize,
+  kRank,
+  kSimilarity,
   kListModels,
   kGetModel,
   // Of the admin listener.
@@ -59,7 +61,7 @@ enum class RpcMethod {
   kInferenceRepositoryIndex,
   kInferenceNotOffered,
 };
-inline constexpr int kNumRpcMethods = 32;
+inline constexpr int kNumRpcMethods = 34;
 
 // The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer".
 std::string_view RpcMethodName(RpcMethod method);
