@@ -1,5 +1,6 @@
 """encode() side by side with `attendant bench`, on the same texts in requests of the same size. Run by hand on a quiet
-machine, where the client is installed. Usage: throughput.py BIN_DIRECTORY MODEL_DIR [--texts N] [--rounds N] [-- FLAGS...]
+machine, where the client is installed. Usage: throughput.py BIN_DIRECTORY MODEL_DIR [--texts N] [--rounds N] [--
+FLAGS...]
 
 Client and server share the processors, so what a client computes for a text is taken from the server: besides texts a
 second it prints the processor time that the client and the server spent on a text. FLAGS are the server's.
@@ -20,14 +21,14 @@ import time
 from attendant_client import AsyncClient, Client
 
 BATCH, IN_FLIGHT = 64, 8  # encode()'s own
-WORDS = "the of and to in is was for on that with by this from not all one new more other time people some".split()
+WORDS = "the of and to in is was for on that with by this from not all one new more other time people some"
 
 
 def make_texts(count):
     """Words of about a token each, in log-normal numbers (mean 49, 7 to 254) as `attendant bench` has them."""
     rng = random.Random(1)
     lengths = [min(254, max(7, round(rng.lognormvariate(3.57, 0.8)))) for _ in range(count)]
-    return [" ".join(rng.choices(WORDS, k=length)) for length in lengths]
+    return [" ".join(rng.choices(WORDS.split(), k=length)) for length in lengths]
 
 
 def cpu_of(process):

@@ -17,6 +17,15 @@ _POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token
 _STATES = ("", "LOADING", "READY", "DRAINING", "FAILED")
 _OUTPUTS = {"pooled": pb.OUTPUT_POOLED, "tokens": pb.OUTPUT_TOKENS}
 _TRUNCATIONS = {"error": pb.TRUNCATION_ERROR, "end": pb.TRUNCATION_END, "start": pb.TRUNCATION_START}
+# Name: (number, type of the answer's elements).
+ENCODINGS = {
+    "float32": (pb.ENCODING_FLOAT32, "<f4"),
+    "float16": (pb.ENCODING_FLOAT16, "<f2"),
+    "int8": (pb.ENCODING_INT8, "<i1"),
+    "uint8": (pb.ENCODING_UINT8, "<u1"),
+    "binary": (pb.ENCODING_BINARY, "<i1"),
+    "ubinary": (pb.ENCODING_UBINARY, "<u1"),
+}
 _REDUCTIONS = {"mean": pb.HEAD_REDUCTION_MEAN, "max": pb.HEAD_REDUCTION_MAX}
 _CLASSES = {"interactive": pb.SERVICE_CLASS_INTERACTIVE, "bulk": pb.SERVICE_CLASS_BULK}
 
@@ -97,6 +106,12 @@ def to_embed_request(options: Mapping[str, Any]) -> pb.EmbedRequest:
         embed.pooling.append(_choice(numbers, {"pooling": name}, "pooling"))
     if options.get("normalize") is not None:
         embed.normalize = options["normalize"]
+    embed.encoding = _choice({name: number for name, (number, _) in ENCODINGS.items()}, options, "encoding")
+    if options.get("ranges") is not None:
+        minimum, maximum = np.asarray(options["ranges"], np.float32)
+        embed.ranges.CopyFrom(pb.QuantizationRanges(minimum=minimum.tolist(), maximum=maximum.tolist()))
+    embed.dimensions = options.get("dimensions") or 0
+    embed.allow_untrained_dimensions = bool(options.get("allow_untrained_dimensions"))
     set_prompt(embed, options)
     return pb.EmbedRequest(
         model=options.get("model") or "", options=embed, service_class=_choice(_CLASSES, options, "service_class")
@@ -129,6 +144,8 @@ def to_attention_request(item: Item, options: Mapping[str, Any]) -> pb.GetAttent
 
 
 def _is_whole(embedding: Any) -> bool:
+    if embedding.encoding:
+        return True  # the vector is in `packed`, which is bytes anyway
     size = 4
     for extent in embedding.shape:
         size *= extent
@@ -163,10 +180,17 @@ def parse_attention_response(data: bytes) -> Any:
     return message
 
 
-def to_matrix(embedding: Any) -> NDArray[np.float32]:
-    """The embedding in its own shape; the array shares the message's bytes and is read-only."""
-    values = np.frombuffer(embedding.values, dtype="<f4")
+def vector_bytes(embedding: Any) -> bytes:
+    data: bytes = embedding.packed if embedding.encoding else embedding.values
+    return data
+
+
+def to_matrix(embedding: Any, dtype: str = "<f4") -> NDArray[Any]:
+    """The embedding in its own shape, of bits in bytes; the array shares the message's bytes and is read-only."""
+    values: NDArray[Any] = np.frombuffer(vector_bytes(embedding), dtype=dtype)
     shape = tuple(embedding.shape)
+    if embedding.encoding in (pb.ENCODING_BINARY, pb.ENCODING_UBINARY):
+        shape = (*shape[:-1], (shape[-1] + 7) // 8)
     if values.size != int(np.prod(shape)):
         raise AttendantError(grpc.StatusCode.INTERNAL, f"the server sent {values.size} numbers for the shape {shape}")
     return values.reshape(shape)
