@@ -143,6 +143,22 @@ class Live(BothClients):
         tokens = self.attendant.embed(TEXTS[:3], output="tokens", encoding="ubinary").vectors
         self.assertEqual({(row.dtype.str, row.shape[1]) for row in tokens}, {("|u1", floats.shape[1] // 8)})
 
+    def test_rank_and_similarity(self):
+        vectors = self.attendant.encode(TEXTS[:20], normalize_embeddings=True)
+        matrix = self.attendant.similarity(TEXTS[:20], function="cosine")
+        self.assertEqual(matrix.values.shape, (20, 20))
+        np.testing.assert_allclose(matrix.values, vectors @ vectors.T, atol=1e-5)
+        part = self.attendant.similarity([TEXTS[0], " "], [TEXTS[1], vectors[2]], function="dot")
+        np.testing.assert_allclose(part.values[0], vectors[1:3] @ vectors[0], atol=1e-5)
+        self.assertTrue(np.isnan(part.values[1]).all())
+        self.assertEqual([error.index for error in part.errors], [1])
+        ranking = self.attendant.rank(TEXTS[7], [*TEXTS[:20], ""], top_k=3)
+        self.assertEqual((ranking.indices[0], len(ranking.indices)), (7, 3))
+        self.assertEqual([(error.index, error.code.name) for error in ranking.errors], [(20, "INVALID_ARGUMENT")])
+        query = self.attendant.encode_query(TEXTS[7], normalize_embeddings=True)
+        expected = np.sort(self.attendant.encode_document(TEXTS[:20], normalize_embeddings=True) @ query)[::-1][:3]
+        np.testing.assert_allclose(ranking.scores, expected, atol=1e-5)
+
     def test_attention(self):
         model = self.attendant.get_model()
         whole = self.attendant.attention(TEXTS[0])

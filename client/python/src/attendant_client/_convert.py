@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 from attendant_client._contract import pb, wire
 from attendant_client.errors import AttendantError, InvalidArgumentError, from_item_status
-from attendant_client.types import Attention, Item, Limits, ModelInfo, TextPair, Token, TokenIds, TokenizedItem
+from attendant_client.types import (
+    Attention,
+    Item,
+    Limits,
+    ModelInfo,
+    Ranking,
+    Similarities,
+    TextPair,
+    Token,
+    TokenIds,
+    TokenizedItem,
+)
 
 _POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token")
 _STATES = ("", "LOADING", "READY", "DRAINING", "FAILED")
@@ -27,6 +38,12 @@ ENCODINGS = {
     "ubinary": (pb.ENCODING_UBINARY, "<u1"),
 }
 _REDUCTIONS = {"mean": pb.HEAD_REDUCTION_MEAN, "max": pb.HEAD_REDUCTION_MAX}
+_FUNCTIONS = {
+    "cosine": pb.SIMILARITY_FUNCTION_COSINE,
+    "dot": pb.SIMILARITY_FUNCTION_DOT,
+    "euclidean": pb.SIMILARITY_FUNCTION_EUCLIDEAN,
+    "manhattan": pb.SIMILARITY_FUNCTION_MANHATTAN,
+}
 _CLASSES = {"interactive": pb.SERVICE_CLASS_INTERACTIVE, "bulk": pb.SERVICE_CLASS_BULK}
 
 
@@ -48,6 +65,8 @@ def to_item(item: Item, index: int) -> pb.Item:
     try:
         if isinstance(item, str):
             return pb.Item(text=item)
+        if isinstance(item, np.ndarray) and item.dtype.kind == "f":
+            return pb.Item(vector=pb.Vector(values=item.tolist()))
         if isinstance(item, TokenIds):
             return pb.Item(
                 tokens=pb.TokenSequence(
@@ -128,6 +147,34 @@ def to_tokenize_request(items: Sequence[Item], options: Mapping[str, Any]) -> pb
     return request
 
 
+def _set_compare_options(request: Any, options: Mapping[str, Any]) -> None:
+    request.model = options.get("model") or ""
+    request.function = _choice(_FUNCTIONS, options, "function")
+    request.truncation = _choice(_TRUNCATIONS, options, "truncation")
+    request.dimensions = options.get("dimensions") or 0
+    request.allow_untrained_dimensions = bool(options.get("allow_untrained_dimensions"))
+    request.service_class = _choice(_CLASSES, options, "service_class")
+
+
+def to_rank_request(query: Item, items: Sequence[Item], top_k: int, options: Mapping[str, Any]) -> pb.RankRequest:
+    request = pb.RankRequest(
+        query=to_item(query, 0), items=[to_item(item, index) for index, item in enumerate(items)], top_k=top_k
+    )
+    _set_compare_options(request, options)
+    return request
+
+
+def to_similarity_request(
+    items: Sequence[Item], others: Sequence[Item], options: Mapping[str, Any]
+) -> pb.SimilarityRequest:
+    request = pb.SimilarityRequest(
+        items=[to_item(item, index) for index, item in enumerate(items)],
+        others=[to_item(item, index) for index, item in enumerate(others)],
+    )
+    _set_compare_options(request, options)
+    return request
+
+
 def to_attention_request(item: Item, options: Mapping[str, Any]) -> pb.GetAttentionRequest:
     request = pb.GetAttentionRequest(
         model=options.get("model") or "",
@@ -204,6 +251,41 @@ def to_tokenized(result: Any, index: int) -> TokenizedItem:
     if result.status.code:
         return TokenizedItem([], error=from_item_status(result.status, index))
     return TokenizedItem(to_tokens(result.tokens), result.tokens_dropped)
+
+
+def _failures(failures: Iterable[Any]) -> list[AttendantError]:
+    return [from_item_status(failure.status, failure.index) for failure in failures]
+
+
+def to_ranking(response: Any) -> Ranking:
+    return Ranking(
+        indices=np.array([result.index for result in response.results], np.int64),
+        scores=np.array([result.score for result in response.results], np.float32),
+        errors=_failures(response.failures),
+        model=response.model,
+        fingerprint=response.model_fingerprint,
+    )
+
+
+def parse_similarity_response(data: bytes) -> Any:
+    """wire.SimilarityResponse of these bytes; see parse_attention_response."""
+    message = wire.SimilarityResponse.FromString(data)
+    if not message.values or message.ByteSize() != len(data):
+        message.values = np.array(pb.SimilarityResponse.FromString(data).values, dtype="<f4").tobytes()
+    return message
+
+
+def to_similarities(response: Any) -> Similarities:
+    values: NDArray[np.float32] = np.frombuffer(response.values, dtype="<f4")
+    if values.size != response.rows * response.columns:
+        raise AttendantError(grpc.StatusCode.INTERNAL, f"{values.size} values for {response.rows} x {response.columns}")
+    return Similarities(
+        values=values.reshape(response.rows, response.columns).copy(),
+        errors=_failures(response.failures),
+        others_errors=_failures(response.others_failures),
+        model=response.model,
+        fingerprint=response.model_fingerprint,
+    )
 
 
 def to_model_info(model: pb.Model) -> ModelInfo:

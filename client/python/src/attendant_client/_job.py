@@ -249,12 +249,10 @@ class Job:
             self.result.ranges = np.array([response.ranges.minimum, response.ranges.maximum], np.float32)
 
     def _check_encoding(self, embedding: Any) -> None:
-        if embedding.encoding != self._template.options.encoding:
-            raise AttendantError(
-                grpc.StatusCode.UNIMPLEMENTED,
-                f"the answer is in encoding {embedding.encoding}, not {self._template.options.encoding}; the server may be "
-                "too old",
-            )
+        asked = self._template.options.encoding
+        if embedding.encoding != asked:
+            message = f"the answer is in encoding {embedding.encoding}, not {asked}; the server may be too old"
+            raise AttendantError(grpc.StatusCode.UNIMPLEMENTED, message)
 
     def _empty_matrix(self, columns: int) -> NDArray[Any]:
         """Of rows as those of failed items are."""
