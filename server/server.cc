@@ -111,6 +111,7 @@ class Server::Impl {
         threads_(ChooseThreads(config.threads)),
         metrics_(ATTENDANT_VERSION),
         budget_(config.limits.max_pending_bytes),
+        sharing_(config.sharing),
         loader_(ToLoaderOptions(config, threads_.threads)),
         manager_(&loader_, &registry_, ToManagerOptions(config, threads_.threads)),
         readiness_([this](bool ready) {
@@ -125,6 +126,7 @@ class Server::Impl {
     metrics_.SetSchedulerStats(nullptr);
     metrics_.SetSecurityStats(nullptr);
     metrics_.SetModels(nullptr);
+    metrics_.SetSharingStats(nullptr);
   }
 
   absl::Status Start() {
@@ -264,9 +266,11 @@ class Server::Impl {
     options.num_workers = threads_.threads;
     scheduler_ = std::make_unique<Scheduler>(options, &metrics_);
     metrics_.SetSchedulerStats([scheduler = scheduler_.get()] { return scheduler->stats(); });
+    metrics_.SetSharingStats([this] { return sharing_.stats(); });
     pool_ = std::make_unique<WorkPool>(PoolThreads(threads_.threads));
     core_ = {.models = &registry_,
              .scheduler = scheduler_.get(),
+             .sharing = &sharing_,
              .pool = pool_.get(),
              .budget = &budget_,
              .metrics = &metrics_,
@@ -333,6 +337,7 @@ class Server::Impl {
   const ThreadBudget threads_;
   Metrics metrics_;
   ByteBudget budget_;
+  WorkSharing sharing_;
   std::unique_ptr<ServerSecurity> security_;
   const EmbedderLoader loader_;
   ModelRegistry registry_;

@@ -101,6 +101,11 @@ void AddLimitFlags(CLI::App& app, RequestLimits* limits) {
   AddNumber(app, "--max-tokens-per-item", &limits->max_tokens_per_item, 0, kMax32,
             "Tokens of one item, if fewer than the model can take; 0: the model's maximum")
       ->group(group);
+  AddNumber(app, "--max-windows-per-item", &limits->max_windows_per_item, 1, kMax32,
+            "Windows that one long text may be cut into")
+      ->group(group);
+  AddNumber(app, "--max-spans-per-item", &limits->max_spans_per_item, 1, kMax32, "Spans of one text to embed")
+      ->group(group);
   AddNumber(app, "--max-message-bytes", &limits->max_message_bytes, 1024, kMax32 / 2,
             "Bytes of a request, and of an Embed response")
       ->group(group);
@@ -142,6 +147,16 @@ void AddSchedulerFlags(CLI::App& app, SchedulerOptions* options) {
       ->check(Within(0, 90))
       ->group(group);
   AddNumber(app, "--max-queued-items", &options->max_queued_items, 1, kTiB, "Items waiting; more is refused")
+      ->group(group);
+}
+
+void AddSharingFlags(CLI::App& app, SharingOptions* options) {
+  const std::string group = "Queue and batches";
+  app.add_flag("--share-identical-items,!--no-share-identical-items", options->join_identical,
+               "Compute identical items that are under way at the same time once")
+      ->group(group);
+  AddNumber(app, "--embedding-cache-bytes", &options->cache_bytes, 0, kTiB,
+            "Memory for results, so that items that come again are not computed again; 0: none")
       ->group(group);
 }
 
@@ -245,6 +260,7 @@ void SetUp(CLI::App& app, ServerConfig* config, ModelFlags* models) {
   AddSecurityFlags(app, &config->security);
   AddLimitFlags(app, &config->limits);
   AddSchedulerFlags(app, &config->scheduler);
+  AddSharingFlags(app, &config->sharing);
   AddOperationFlags(app, config);
   app.add_option("--hash-api-key", "Read an API key from standard input, print its line for --api-keys-file, exit")
       ->configurable(false)

@@ -19,6 +19,7 @@
 #include "server/config/security_flags.h"
 #include "server/rpc/limits.h"
 #include "server/scheduling/scheduler.h"
+#include "server/scheduling/work_sharing.h"
 
 namespace attendant {
 
@@ -39,6 +40,7 @@ struct ServerConfig {
 
   SecurityConfig security;
   RequestLimits limits;
+  SharingOptions sharing;
   SchedulerOptions scheduler;  // num_workers is not a setting; it follows from threads
 
   std::chrono::milliseconds drain_delay{0};

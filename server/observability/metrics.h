@@ -21,6 +21,7 @@
 namespace attendant {
 
 struct SecurityStats;
+struct SharingStats;
 
 enum class RpcMethod {
   kEmbed,
@@ -112,6 +113,7 @@ class Metrics final : public SchedulerObserver {
   // The same for API keys and certificates.
   void SetSecurityStats(std::function<SecurityStats()> stats);
   void SetModels(std::function<std::vector<ModelSample>()> models);  // the same rules
+  void SetSharingStats(std::function<SharingStats()> stats);         // the same rules
 
   // Every RequestStarted is followed by one RequestFinished with the same method.
   void RequestStarted(RpcMethod method);

@@ -50,7 +50,8 @@ class Server:
 
     def __init__(self, options, *arguments, environment=None, before_exec=None, log_to=None):
         self._binary = options.server_bin or options.bin / "attendant-server"
-        self._arguments = ["--model", options.model, *arguments]
+        # The same few texts again and again are to be work, too.
+        self._arguments = ["--model", options.model, "--no-share-identical-items", *arguments]
         self._environment = {**SANITIZER_OPTIONS, **os.environ, **(environment or {})}
         self._before_exec, self._log_to = before_exec, log_to
         self._directory = tempfile.TemporaryDirectory()
