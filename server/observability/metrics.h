@@ -58,10 +58,28 @@ enum class RpcMethod {
   kInferenceModelStreamInfer,
   kInferenceRepositoryIndex,
   kInferenceNotOffered,
+  // Of the HTTP port.
+  kHttpEmbed,
+  kHttpTokenize,
+  kHttpGetAttention,
+  kHttpListModels,
+  kHttpGetModel,
+  kHttpMetrics,
+  kOpenAiEmbeddings,
+  kOpenAiListModels,
+  kOpenAiGetModel,
+  kTeiHttpEmbed,
+  kTeiHttpEmbedAll,
+  kTeiHttpTokenize,
+  kTeiHttpDecode,
+  kTeiHttpInfo,
+  kTeiHttpNotOffered,
+  kCohereEmbed,
 };
-inline constexpr int kNumRpcMethods = 32;
+inline constexpr int kNumRpcMethods = 48;
 
-// The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer".
+// The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer",
+// "openai.Embeddings"; those of HTTP whose names gRPC has, too, begin with "http.".
 std::string_view RpcMethodName(RpcMethod method);
 // A stream of requests: each of its messages counts as one, and is bulk work unless it says otherwise.
 bool IsRequestStream(RpcMethod method);

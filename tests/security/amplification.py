@@ -93,7 +93,8 @@ class Server:
         self.directory = tempfile.TemporaryDirectory()
         ports = pathlib.Path(self.directory.name) / "ports"
         self.process = subprocess.Popen(
-            [binary, "--model", model, "--grpc-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0",
+            [binary, "--model", model, "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0",
+             "--metrics-address", "127.0.0.1:0",
              "--port-file", str(ports), "--log-level", "error", "--threads", "1", "--default-timeout-ms", "0"])
         while not ports.exists():
             if self.process.poll() is not None:

@@ -39,12 +39,11 @@ class HttpServerTest : public ::testing::Test {
 
   void Start() {
     server_ = std::make_unique<HttpServer>(options_);
-    server_->Handle("/hello", [](const HttpRequest&) { return HttpResponse{.body = "hello\n"}; });
-    server_->Handle("/key", [](const HttpRequest& request) {
-      return HttpResponse{.body = request.api_key.value_or("(none)") + "\n"};
-    });
-    server_->Handle("/large", [](const HttpRequest&) { return HttpResponse{.body = std::string(8 << 20, 'x')}; });
-    server_->Handle("/closed", [](const HttpRequest&) { return HttpResponse{.status = 401, .body = "no\n"}; });
+    server_->Handle("GET", "/hello", [](const HttpRequest&) { return HttpResponse{.body = "hello\n"}; });
+    server_->Handle("GET", "/peer", [](const HttpRequest& request) { return HttpResponse{.body = request.peer()}; });
+    server_->Handle("GET", "/large",
+                    [](const HttpRequest&) { return HttpResponse{.body = std::string(8 << 20, 'x')}; });
+    server_->Handle("GET", "/closed", [](const HttpRequest&) { return HttpResponse{.status = 401, .body = "no\n"}; });
     const absl::Status status = server_->Start();
     ASSERT_TRUE(status.ok()) << status;
   }
@@ -100,16 +99,6 @@ TEST_F(HttpServerTest, ABodyIsNotTakenForTheNextRequest) {
   EXPECT_TRUE(connection.AwaitClose(std::chrono::seconds(30)));
 }
 
-TEST_F(HttpServerTest, FindsTheKeyUnlessThereAreSeveral) {
-  Start();
-  EXPECT_THAT(Get("/key"), HasSubstr("(none)\n"));
-  EXPECT_THAT(Get("/key", "Authorization: Bearer abc\r\n"), HasSubstr("\r\n\r\nabc\n"));
-  EXPECT_THAT(Get("/key", "x-api-key: abc\r\n"), HasSubstr("\r\n\r\nabc\n"));
-  EXPECT_THAT(Get("/key", "Authorization: Basic abc\r\n"), HasSubstr("(none)\n"));
-  EXPECT_THAT(Get("/key", "x-api-key: abc\r\nx-api-key: def\r\n"), HasSubstr("(none)\n"));
-  EXPECT_THAT(Get("/key", "x-api-key: abc\r\nAuthorization: Bearer abc\r\n"), HasSubstr("(none)\n"));
-}
-
 TEST_F(HttpServerTest, ServesIpv6) {
   options_.address = "[::1]:0";
   Start();
@@ -146,7 +135,7 @@ TEST_F(HttpServerTest, RangesDoNotMultiplyAnAnswer) {
 TEST_F(HttpServerTest, BytesThatAreNoHttpEndTheirConnectionOnly) {
   Start();
   for (const std::string& bytes : {std::string("\0\0\0\0\r\n\r\n", 8), std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-                                  std::string("GET\r\n\r\n"), std::string("GET /hello HTTP/9.9\r\n\r\n")}) {
+                                   std::string("GET\r\n\r\n"), std::string("GET /hello HTTP/9.9\r\n\r\n")}) {
     HttpConnection connection("127.0.0.1", port());
     connection.Send(bytes);
     EXPECT_THAT(connection.ReadAnswer(), Not(HasSubstr("hello\n")));
