@@ -32,7 +32,11 @@ void RegisterHealth(std::function<bool()> ready, HttpServer* server) {
   });
 }
 
-void RegisterFile(const StaticFile& file, HttpServer* server) {
+void RegisterPage(HttpServer* server) {
+  for (const Asset& asset : Assets()) RegisterFile(asset, server);
+}
+
+void RegisterFile(const Asset& file, HttpServer* server) {
   server->Handle("GET", std::string(file.path), [file, tag = TagOf(file.body)](HttpRequest& request) {
     HttpResponse response{.content_type = std::string(file.content_type)};
     response.headers = {{"ETag", tag},
@@ -49,13 +53,13 @@ void RegisterFile(const StaticFile& file, HttpServer* server) {
 }
 
 void RegisterDocuments(HttpServer* server) {
-  const std::array<StaticFile, 4> files{
-      StaticFile{"/openapi.json", "application/json", kOpenapiJson},
-      StaticFile{"/docs", "text/html; charset=utf-8", kDocsHtml},
-      StaticFile{"/docs/docs.css", "text/css; charset=utf-8", kDocsCss},
-      StaticFile{"/docs/docs.js", "text/javascript; charset=utf-8", kDocsJs},
+  const std::array<Asset, 4> files{
+      Asset{"/openapi.json", "application/json", kOpenapiJson},
+      Asset{"/docs", "text/html; charset=utf-8", kDocsHtml},
+      Asset{"/docs/docs.css", "text/css; charset=utf-8", kDocsCss},
+      Asset{"/docs/docs.js", "text/javascript; charset=utf-8", kDocsJs},
   };
-  for (const StaticFile& file : files) RegisterFile(file, server);
+  for (const Asset& file : files) RegisterFile(file, server);
 }
 
 }  // namespace attendant

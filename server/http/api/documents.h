@@ -6,22 +6,18 @@
 #define ATTENDANT_SERVER_HTTP_API_DOCUMENTS_H_
 
 #include <functional>
-#include <string_view>
 
 #include "server/http/http_server.h"
+#include "server/http/page/assets.h"
 
 namespace attendant {
 
 void RegisterHealth(std::function<bool()> ready, HttpServer* server);
 void RegisterDocuments(HttpServer* server);
 
-// A file that does not change while the server runs; the views outlive it.
-struct StaticFile {
-  std::string_view path;
-  std::string_view content_type;
-  std::string_view body;
-};
-void RegisterFile(const StaticFile& file, HttpServer* server);
+// The page at "/", and any other file that does not change while the server runs; its views outlive the server.
+void RegisterPage(HttpServer* server);
+void RegisterFile(const Asset& file, HttpServer* server);
 
 }  // namespace attendant
 

@@ -58,6 +58,7 @@ HttpApi::HttpApi(HttpApiOptions options)
       server_(WithRefusal(options_.server)) {
   RegisterHealth(options_.ready, &server_);
   RegisterDocuments(&server_);
+  RegisterPage(&server_);
   RegisterMetrics(metrics_core_, &server_);
   RegisterNative(core_, &server_);
   RegisterOpenAi(core_, &server_);

@@ -287,14 +287,17 @@ TEST_F(RoutesTest, TheDocumentListsEveryRouteAndNoOther) {
   }
   std::set<std::string> served;
   for (const std::string& route : server().http_routes()) {
-    // The files of pages are not for programs.
-    if (route.rfind("GET /docs/", 0) != 0) served.insert(route);
+    // The pages and their files are not for programs.
+    const bool page = route == "GET /" || route.rfind("GET /page/", 0) == 0 || route.rfind("GET /docs/", 0) == 0;
+    if (!page) served.insert(route);
   }
   EXPECT_EQ(documented, served);
   EXPECT_EQ(Get("/openapi.json", "If-None-Match: " + document.Header("ETag") + "\r\n").status, 304);
   EXPECT_THAT(Get("/docs").head, HasSubstr("Content-Security-Policy: default-src 'self'"));
   EXPECT_THAT(Get("/docs").body, AllOf(HasSubstr("/docs/docs.js"), Not(HasSubstr("http:")), Not(HasSubstr("https:"))));
   EXPECT_EQ(Get("/docs/docs.js").Header("Content-Type"), "text/javascript; charset=utf-8");
+  EXPECT_THAT(Get("/").head, AllOf(HasSubstr("text/html"), HasSubstr("Content-Security-Policy: default-src 'self'")));
+  EXPECT_EQ(Get("/page/style.css").status, 200);
 }
 
 }  // namespace
