@@ -1,10 +1,12 @@
 """The same load through gRPC and over HTTP, from the same client. Usage: doors.py SERVER_BINARY MODEL_DIR [SECONDS]
 
 h2load (Debian: nghttp2-client) speaks both, with little CPU of its own. 64 connections with one request under way on
-each; texts of some 50 tokens, one a request and 32 a request. Prints requests a second, and HTTP's share of gRPC's.
+each; texts of some 50 tokens, one a request and 32 a request. Prints requests a second, HTTP's share of gRPC's, and
+what a request costs the server in CPU time, which other work on the machine hardly changes.
 """
 
 import json
+import os
 import pathlib
 import re
 import struct
@@ -25,7 +27,7 @@ def start(binary, model, directory):
     ports = pathlib.Path(directory) / "ports"
     server = subprocess.Popen([binary, "--model", model, "--grpc-address", "127.0.0.1:0",
                                "--http-address", "127.0.0.1:0", "--metrics-address", "off", "--port-file", ports,
-                               "--log-level", "error"])
+                               "--log-level", "error", "--default-timeout-ms", "0"])
     while not ports.exists():
         if server.poll() is not None:
             raise RuntimeError("the server has not started")
@@ -44,20 +46,30 @@ def grpc_body(directory, texts):
     return struct.pack(">BI", 0, len(message)) + message
 
 
-def rate(seconds, url, body_file, arguments):
+def cpu_seconds(server):
+    user, system = pathlib.Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def rate(server, seconds, url, body_file, arguments):
+    """Requests a second, and CPU milliseconds of the server for each."""
+    before = cpu_seconds(server)
     command = ["h2load", "--duration", str(seconds), "--warm-up-time", "1", "-c", str(CONNECTIONS), "-m", "1"]
     run = subprocess.run([*command, "-d", body_file, *arguments, url], capture_output=True, text=True, check=True)
     finished = re.search(r"requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed", run.stdout)
     if finished is None or int(finished[2]) != int(finished[1]) or finished[3] != "0":
         raise RuntimeError(run.stdout)
-    return float(re.search(r"finished in .*?, ([\d.]+) req/s", run.stdout)[1])
+    # The count leaves out the second of warming up, the CPU time does not.
+    cpu = (cpu_seconds(server) - before) * seconds / (seconds + 1)
+    return float(re.search(r"finished in .*?, ([\d.]+) req/s", run.stdout)[1]), 1000 * cpu / int(finished[1])
 
 
-def main(binary, model, seconds="8"):
+def main(binary, model, seconds=8):
+    seconds = int(seconds)
     with tempfile.TemporaryDirectory() as directory:
         server, ports = start(binary, model, directory)
         try:
-            print(f"{'texts':<6} {'gRPC':>10} {'HTTP base64':>12} {'of gRPC':>8} {'HTTP float':>12} {'of gRPC':>8}")
+            print(f"{'texts':<6} {'door':<12} {'requests/s':>10} {'of gRPC':>8} {'CPU ms':>8}")
             for count in (1, 32):
                 texts = [TEXT] * count
                 bodies = {"grpc": grpc_body(directory, texts),
@@ -74,10 +86,11 @@ def main(binary, model, seconds="8"):
                     else:
                         url = f"http://127.0.0.1:{ports['http']}/v1/embeddings"
                         arguments = ["--h1", "-H", "content-type: application/json"]
-                    rates[name].append(rate(seconds, url, file, arguments))
-                best = {name: max(values) for name, values in rates.items()}
-                print(f"{count:<6} {best['grpc']:10.1f} {best['base64']:12.1f} {best['base64'] / best['grpc']:8.2f} "
-                      f"{best['float']:12.1f} {best['float'] / best['grpc']:8.2f}")
+                    rates[name].append(rate(server, seconds, url, file, arguments))
+                best = {name: max(each for each, _ in values) for name, values in rates.items()}
+                cpu = {name: min(each for _, each in values) for name, values in rates.items()}
+                for name in bodies:
+                    print(f"{count:<6} {name:<12} {best[name]:10.1f} {best[name] / best['grpc']:8.2f} {cpu[name]:8.2f}")
         finally:
             server.terminate()
             server.wait(60)

@@ -16,9 +16,10 @@ using nlohmann::json;
 
 // Requests need five levels; recursion over a tree stays shallow.
 constexpr size_t kMaxDepth = 32;
-// As nlohmann stores them: a value, twice for the growth of lists; an object's entry in a node of a map.
+// As nlohmann stores them: a value, twice for the growth of lists; an object's entry in a node of a map. And our own
+// note of each key.
 constexpr int64_t kValueBytes = 2 * sizeof(json);
-constexpr int64_t kEntryBytes = 128;
+constexpr int64_t kEntryBytes = 200;
 constexpr int64_t kContainerBytes = 64;
 
 absl::Status NoJson(std::string_view what, size_t position) {
