@@ -17,6 +17,7 @@
 #include "engine/model/reference_encoder.h"
 #include "engine/model/workspace.h"
 #include "engine/precision_choice.h"
+#include "engine/vector_maker.h"
 
 namespace attendant {
 namespace {
@@ -60,7 +61,8 @@ class Embedder::Impl {
   absl::Status Load(const EmbedderOptions& options);
   void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
            Team* team) const;
-  int32_t OutputDimension(const EmbedSpec& spec) const;
+  absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const;
+  const VectorMaker& vectors() const { return *vectors_; }
 
   ModelInfo info;
   ModelConfig config;
@@ -78,15 +80,17 @@ class Embedder::Impl {
   void RunNative(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
                  Team* team) const;
   void RunReference(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) const;
+  void Calibrate(int threads);
   void Collect(const HiddenRows& rows, const SequenceTask& task) const;
-  std::vector<float> PoolAndProject(const HiddenRows& rows, const SequenceTask& task) const;
 
   std::unique_ptr<SafetensorsFile> file_;
   const kernels::KernelTable* kernels_ = nullptr;
   std::unique_ptr<Weights> weights_;
+  std::unique_ptr<const VectorMaker> vectors_;
   std::string precision_of_layers_;  // for the fingerprint
   std::unique_ptr<Encoder> encoder_;
   std::unique_ptr<ReferenceEncoder> reference_;  // instead of encoder_ with engine = "reference"
+  std::vector<float> calibration_;               // [texts, dimension]: whole, not normalised
 };
 
 absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
@@ -116,6 +120,7 @@ absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
   if (const absl::Status status = LoadEncoder(options); !status.ok()) return status;
   auto digest_or = digest.get();
   if (!digest_or.ok()) return digest_or.status();
+  Calibrate(std::max(1, options.load_threads));
   info.weights_bytes = weights_->packed_bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
   info.fingerprint = FingerprintOf(info, sentence, precision_of_layers_, *digest_or, tokenizer->files_digest());
   return absl::OkStatus();
@@ -150,6 +155,7 @@ absl::Status Embedder::Impl::LoadWeightsFile(const EmbedderOptions& options, con
   auto weights = LoadWeights(*file_, config, sentence.dense, std::max(1, options.load_threads));
   if (!weights.ok()) return weights.status();
   weights_ = *std::move(weights);
+  vectors_ = std::make_unique<VectorMaker>(config.hidden_size, sentence, weights_->dense, *kernels_);
   return absl::OkStatus();
 }
 
@@ -178,7 +184,7 @@ absl::Status Embedder::Impl::LoadEncoder(const EmbedderOptions& options) {
   const bool gated = mode == GateMode::kOn && *precision != Precision::kFp32;
   const std::vector<TokenSequence> texts = gated ? GateTexts() : std::vector<TokenSequence>();
   const auto pool = [this](const HiddenRows& rows, const TokenSequence& sequence) {
-    return PoolAndProject(rows, {.sequence = &sequence, .embed = &kPooled});
+    return vectors_->Make(rows, sequence, kPooled);
   };
   auto chosen =
       ChooseLayers({*file_, context, *weights_, texts, pool, std::max(1, options.load_threads)}, *precision, mode);
@@ -228,15 +234,43 @@ absl::Status Embedder::Impl::FillInfo(const EmbedderOptions& options) {
   info.normalize = sentence.normalize;
   info.prompts = sentence.prompts;
   info.default_prompt_name = sentence.default_prompt_name;
-  info.dimension = OutputDimension(EmbedSpec{});
+  info.similarity = sentence.similarity;
+  info.matryoshka = sentence.matryoshka.trained;
+  info.matryoshka_dimensions = sentence.matryoshka.dimensions;
+  info.dimension = vectors_->Dimension(EmbedSpec{});
   return absl::OkStatus();
 }
 
-int32_t Embedder::Impl::OutputDimension(const EmbedSpec& spec) const {
-  if (spec.output == OutputKind::kTokens) return config.hidden_size;
-  if (!spec.pooling.empty()) return config.hidden_size * static_cast<int32_t>(spec.pooling.size());
-  if (!sentence.dense.empty()) return sentence.dense.back().out_features;
-  return config.hidden_size * static_cast<int32_t>(sentence.pooling.size());
+// The vectors of the calibration texts, whole: what they range over depends on how they are cut.
+void Embedder::Impl::Calibrate(int threads) {
+  const std::vector<TokenSequence> texts = GateTexts();
+  std::vector<SequenceResult> results(texts.size());
+  const auto run = [&](size_t first) {
+    Workspace workspace(config, info.max_tokens);
+    for (size_t i = first; i < texts.size(); i += static_cast<size_t>(threads)) {
+      const SequenceTask task{.sequence = &texts[i], .embed = &kPooled, .result = &results[i]};
+      Run({&task, 1}, workspace, nullptr, nullptr);
+    }
+  };
+  std::vector<std::future<void>> others;
+  for (int i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, run, static_cast<size_t>(i)));
+  run(0);
+  for (std::future<void>& other : others) other.get();
+  // A text that the model makes no numbers of says nothing about its numbers.
+  for (const SequenceResult& result : results) {
+    if (result.status.ok()) calibration_.insert(calibration_.end(), result.embedding.begin(), result.embedding.end());
+  }
+}
+
+absl::StatusOr<QuantizationRanges> Embedder::Impl::Ranges(const EmbedSpec& spec) const {
+  if (spec.output != OutputKind::kPooled || !spec.pooling.empty()) {
+    return absl::InvalidArgumentError(
+        "ranges were measured for vectors of the model's own pooling only; give ranges for others");
+  }
+  if (calibration_.empty()) return absl::InvalidArgumentError("the model has no ranges of its own; give some");
+  std::vector<float> vectors = calibration_;
+  vectors_->Shape(spec, &vectors);
+  return RangesOf(vectors, static_cast<size_t>(vectors_->Dimension(spec)));
 }
 
 void Embedder::Impl::Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
@@ -305,53 +339,20 @@ void Embedder::Impl::Collect(const HiddenRows& rows, const SequenceTask& task) c
   SequenceResult& result = *task.result;
   result.abandoned = false;
   result.status = absl::OkStatus();
+  bool finite = AllFinite(result.attention);
   if (task.embed != nullptr) {
-    result.embedding = PoolAndProject(rows, task);
-    const int64_t dimension = OutputDimension(*task.embed);
-    if (task.embed->normalize) {
-      for (size_t at = 0; at < result.embedding.size(); at += static_cast<size_t>(dimension)) {
-        NormalizeL2(result.embedding.data() + at, dimension);
-      }
+    result.embedding = vectors_->Make(rows, *task.sequence, *task.embed);
+    finite = finite && AllFinite(result.embedding);
+    for (const EmbedSpec& spec : task.additional) {
+      result.additional.push_back(vectors_->Make(rows, *task.sequence, spec));
+      finite = finite && AllFinite(result.additional.back());
     }
   }
-  if (!AllFinite(result.embedding) || !AllFinite(result.attention)) {
-    result.embedding.clear();
-    result.attention.clear();
-    result.status = absl::InternalError("the model produced values that are not finite for this item");
-  }
-}
-
-std::vector<float> Embedder::Impl::PoolAndProject(const HiddenRows& rows, const SequenceTask& task) const {
-  const EmbedSpec& spec = *task.embed;
-  if (spec.output == OutputKind::kTokens) {
-    std::vector<float> values(static_cast<size_t>(rows.num_tokens) * static_cast<size_t>(rows.width));
-    for (int32_t i = 0; i < rows.num_tokens; ++i) {
-      std::memcpy(values.data() + static_cast<int64_t>(i) * rows.width, rows.data + i * rows.stride,
-                  sizeof(float) * static_cast<size_t>(rows.width));
-    }
-    return values;
-  }
-  const std::vector<PoolingMode>& modes = spec.pooling.empty() ? sentence.pooling : spec.pooling;
-  std::vector<float> values(modes.size() * static_cast<size_t>(rows.width));
-  Pool(rows, modes, task.sequence->pooling_start, values.data());
-  if (!spec.pooling.empty()) return values;
-  for (const DenseWeights& dense : weights_->dense) {
-    std::vector<float> projected(static_cast<size_t>(dense.linear.out_padded));
-    kernels_->gemm({.a = values.data(),
-                    .lda = dense.linear.in,
-                    .b = static_cast<const float*>(dense.linear.panels),
-                    .bias = dense.linear.bias,
-                    .residual = nullptr,
-                    .c = projected.data(),
-                    .ldc = dense.linear.out_padded,
-                    .m = 1,
-                    .n = dense.linear.out_padded,
-                    .k = dense.linear.in,
-                    .activation = dense.activation});
-    projected.resize(static_cast<size_t>(dense.linear.out));
-    values = std::move(projected);
-  }
-  return values;
+  if (finite) return;
+  result.embedding.clear();
+  result.additional.clear();
+  result.attention.clear();
+  result.status = absl::InternalError("the model produced values that are not finite for this item");
 }
 
 Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -376,7 +377,8 @@ absl::Status Embedder::CheckAttentionSpec(const AttentionSpec& spec, int32_t num
   return CheckIndices(spec.query_rows, num_tokens, "query_rows");
 }
 
-int32_t Embedder::OutputDimension(const EmbedSpec& spec) const { return impl_->OutputDimension(spec); }
+int32_t Embedder::OutputDimension(const EmbedSpec& spec) const { return impl_->vectors().Dimension(spec); }
+absl::StatusOr<QuantizationRanges> Embedder::Ranges(const EmbedSpec& spec) const { return impl_->Ranges(spec); }
 
 void WorkspaceDeleter::operator()(Workspace* workspace) const { delete workspace; }
 

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/output_encoding.h"
 #include "engine/sequence.h"
 #include "engine/team.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -56,6 +57,10 @@ struct ModelInfo {
   bool normalize = false;
   std::map<std::string, std::string> prompts;
   std::string default_prompt_name;  // "" when there is none
+  // Trained so that the first values of a vector are one, too; with sizes: for these.
+  bool matryoshka = false;
+  std::vector<int32_t> matryoshka_dimensions;  // ascending
+  SimilarityFunction similarity = SimilarityFunction::kCosine;  // what its vectors were trained to be compared with
   int64_t weights_bytes = 0;
 };
 
@@ -102,6 +107,7 @@ struct SequenceTask {
   const EmbedSpec* embed = nullptr;          // null: no vector wanted
   const AttentionSpec* attention = nullptr;  // null: no attention wanted
   SequenceResult* result = nullptr;          // written unless the task was abandoned
+  std::span<const EmbedSpec> additional{};   // more outputs of the same pass; only beside `embed`
 };
 
 // Polled between layers with the index of a task; true: its caller has gone, drop it. May be empty.
@@ -133,6 +139,9 @@ class Embedder {
   absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const;
   // Floats in one vector of the output.
   int32_t OutputDimension(const EmbedSpec& spec) const;
+  // What the values of such vectors range over, for one-byte encodings: over the calibration texts, so that it is a
+  // property of the model. INVALID_ARGUMENT for what was not measured: token vectors, other pooling than the model's.
+  absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const;
 
   WorkspacePtr NewWorkspace() const;
 

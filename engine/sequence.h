@@ -28,7 +28,12 @@ struct EmbedSpec {
   // Empty: the model's own, followed by its Dense layers if it has them. Otherwise just these, in enum order.
   std::vector<PoolingMode> pooling;
   bool normalize = false;  // L2, each vector of the output
+  // Each vector is cut to its first values, then normalised; 0: all of it. At most the output's dimension.
+  int32_t dimensions = 0;
 };
+
+// How a model's vectors are compared (similarity.h).
+enum class SimilarityFunction { kCosine, kDot, kEuclidean, kManhattan };
 
 enum class HeadReduction { kNone, kMean, kMax };
 
@@ -42,10 +47,11 @@ struct AttentionSpec {
 
 struct SequenceResult {
   absl::Status status;
-  bool abandoned = false;        // dropped between layers; nothing below is set
-  std::vector<float> embedding;  // [dimension] or [num_tokens, dimension]
-  std::vector<float>
-      attention;  // [layers, heads (1 if reduced), query_rows, num_tokens], each row sums to 1 (unreduced)
+  bool abandoned = false;                      // dropped between layers; nothing below is set
+  std::vector<float> embedding;                // [dimension] or [num_tokens, dimension]
+  std::vector<std::vector<float>> additional;  // one per additional output, in their order
+  // [layers, heads (1 if reduced), query_rows, num_tokens], each row sums to 1 (unreduced)
+  std::vector<float> attention;
 };
 
 }  // namespace attendant

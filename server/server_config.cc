@@ -105,13 +105,16 @@ void AddLimitFlags(CLI::App& app, RequestLimits* limits) {
   AddNumber(app, "--max-message-bytes", &limits->max_message_bytes, 1024, kMax32 / 2,
             "Bytes of a request, and of an Embed response")
       ->group(group);
-  AddNumber(app, "--max-attention-bytes", &limits->max_attention_bytes, 1024, kTiB, "Bytes of a GetAttention result")
+  AddNumber(app, "--max-attention-bytes", &limits->max_attention_bytes, 1024, kTiB, "Bytes of attention in one answer")
       ->group(group);
   AddNumber(app, "--max-in-flight-per-stream", &limits->max_in_flight_per_stream, 1, 65'536,
             "Requests of one EmbedStream under way")
       ->group(group);
   AddNumber(app, "--max-pending-bytes", &limits->max_pending_bytes, kMiB, kTiB,
             "Memory for the requests and results of all calls under way")
+      ->group(group);
+  app.add_flag("--allow-untrained-dimensions,!--no-allow-untrained-dimensions", limits->allow_untrained_dimensions,
+               "Cut vectors to the dimensions asked for, also of models that were not trained for it (Matryoshka)")
       ->group(group);
   AddDuration(app, "--write-timeout-ms", &limits->write_timeout,
               "A caller that does not take its answer for this long is cut off; 0: never")

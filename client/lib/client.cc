@@ -81,6 +81,15 @@ absl::Status Merge(const CheckedItems& checked, std::vector<Result>* results) {
   return absl::OkStatus();
 }
 
+// Of items that cannot fail alone.
+absl::Status CheckAll(const std::vector<Item>& items, int64_t max_message_bytes) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    const absl::Status status = CheckItem(items[i], max_message_bytes);
+    if (!status.ok()) return absl::Status(status.code(), absl::StrCat("item ", i, ": ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
 int64_t SmallerLimit(int64_t own, int64_t servers) { return servers > 0 ? std::min(own, servers) : own; }
 
 // Batches within what the server accepts; half of the message limit leaves room for an estimate that was too low.
@@ -230,6 +239,36 @@ absl::StatusOr<TokenizeReply> Client::Tokenize(const std::vector<Item>& items, c
   }
   if (absl::Status status = Merge(checked, &reply.results); !status.ok()) return status;
   return reply;
+}
+
+absl::StatusOr<RankReply> Client::Rank(const Item& query, const std::vector<Item>& items, const RankOptions& options,
+                                       const CallOptions& call) {
+  v1::RankRequest request;
+  v1::RankResponse response;
+  absl::Status status = CheckItem(query, impl_->options_.max_message_bytes);
+  if (status.ok()) status = CheckAll(items, impl_->options_.max_message_bytes);
+  if (!status.ok()) return status;
+  ToWire(options, &request);
+  ToWire(query, request.mutable_query());
+  for (const Item& item : items) ToWire(item, request.add_items());
+  status = impl_->Unary("Rank", &v1::EmbeddingService::Stub::Rank, request, call, &response);
+  if (!status.ok()) return status;
+  return FromWire(response);
+}
+
+absl::StatusOr<SimilarityReply> Client::Similarity(const std::vector<Item>& items, const std::vector<Item>& others,
+                                                   const SimilarityOptions& options, const CallOptions& call) {
+  v1::SimilarityRequest request;
+  v1::SimilarityResponse response;
+  absl::Status status = CheckAll(items, impl_->options_.max_message_bytes);
+  if (status.ok()) status = CheckAll(others, impl_->options_.max_message_bytes);
+  if (!status.ok()) return status;
+  ToWire(options, &request);
+  for (const Item& item : items) ToWire(item, request.add_items());
+  for (const Item& other : others) ToWire(other, request.add_others());
+  status = impl_->Unary("Similarity", &v1::EmbeddingService::Stub::Similarity, request, call, &response);
+  if (!status.ok()) return status;
+  return FromWire(response);
 }
 
 absl::StatusOr<AttentionMap> Client::GetAttention(const Item& item, const AttentionOptions& options,

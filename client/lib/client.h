@@ -71,6 +71,12 @@ class Client {
 
   absl::StatusOr<TokenizeReply> Tokenize(const std::vector<Item>& items, const TokenizeOptions& options,
                                          const CallOptions& call = {});
+  // Items by how alike they are to the query.
+  absl::StatusOr<RankReply> Rank(const Item& query, const std::vector<Item>& items, const RankOptions& options,
+                                 const CallOptions& call = {});
+  // How alike the items are to the others; no others: to each other.
+  absl::StatusOr<SimilarityReply> Similarity(const std::vector<Item>& items, const std::vector<Item>& others,
+                                             const SimilarityOptions& options, const CallOptions& call = {});
   absl::StatusOr<AttentionMap> GetAttention(const Item& item, const AttentionOptions& options,
                                             const CallOptions& call = {});
   absl::StatusOr<std::vector<ModelInfo>> ListModels(const CallOptions& call = {});

@@ -39,6 +39,9 @@ using Item = std::variant<std::string, TextPair, TokenIds>;
 enum class Pooling { kMean = 1, kCls, kMax, kMeanSqrtLen, kWeightedMean, kLastToken };
 enum class Truncation { kModelDefault = 0, kError, kEnd, kStart };
 enum class Output { kPooled = 1, kTokens };
+// kDefault: float32, read into EmbedResult::values. All others come as bytes, EmbedResult::packed.
+enum class Encoding { kDefault = 0, kFloat32, kFloat16, kInt8, kUint8, kBinary, kUbinary };
+enum class SimilarityFunction { kModelDefault = 0, kCosine, kDot, kEuclidean, kManhattan };
 // How urgent a call is; the default is interactive, on a stream bulk.
 enum class ServiceClass { kDefault = 0, kInteractive, kBulk };
 enum class HeadReduction { kNone = 1, kMean, kMax };
@@ -58,6 +61,9 @@ struct EmbedOptions {
   Output output = Output::kPooled;
   bool include_metadata = false;
   ServiceClass service_class = ServiceClass::kDefault;
+  Encoding encoding = Encoding::kDefault;
+  int32_t dimensions = 0;  // vectors are cut to their first values; 0: whole
+  bool allow_untrained_dimensions = false;
 };
 
 // The outcome of one item. When status is not OK, field names what is wrong and the rest is empty.
@@ -68,6 +74,7 @@ struct EmbedResult {
   std::vector<int32_t> shape;  // [dimension], or [num_tokens, dimension] for Output::kTokens
   int32_t tokens_used = 0;
   int32_t tokens_dropped = 0;
+  std::string packed{};  // instead of values, with an encoding
 };
 
 // What one call cost in the server.
@@ -85,6 +92,58 @@ struct EmbedReply {
   std::string model_fingerprint;
   std::vector<EmbedResult> results;  // one per item, in the order of the items
   std::optional<CallMetadata> metadata;
+  bool untrained_dimensions = false;  // cut to a size that the model was not trained for
+};
+
+struct RankOptions {
+  std::string model{};
+  int32_t top_k = 0;  // 0: all
+  SimilarityFunction function = SimilarityFunction::kModelDefault;
+  PromptOptions query_prompt{};  // unset: the model's "query" prompt, if it has one, else none
+  PromptOptions item_prompt{};   // unset: its "document", "passage" or "corpus" prompt, else none
+  Truncation truncation = Truncation::kModelDefault;
+  int32_t dimensions = 0;
+  bool allow_untrained_dimensions = false;
+  ServiceClass service_class = ServiceClass::kDefault;
+};
+
+struct RankedItem {
+  int32_t index = 0;
+  float score = 0;
+};
+
+struct ItemFailure {
+  int32_t index = 0;
+  absl::Status status;
+  std::string field;
+};
+
+struct RankReply {
+  std::string model;
+  std::string model_fingerprint;
+  std::vector<RankedItem> results;    // best first; of equal ones the first item first
+  std::vector<ItemFailure> failures;  // items without a score
+};
+
+struct SimilarityOptions {
+  std::string model{};
+  SimilarityFunction function = SimilarityFunction::kModelDefault;
+  PromptOptions prompt{};
+  PromptOptions others_prompt{};
+  Truncation truncation = Truncation::kModelDefault;
+  int32_t dimensions = 0;
+  bool allow_untrained_dimensions = false;
+  ServiceClass service_class = ServiceClass::kDefault;
+};
+
+struct SimilarityReply {
+  std::string model;
+  std::string model_fingerprint;
+  int32_t rows = 0;
+  int32_t columns = 0;
+  std::vector<float> values;  // row-major; NaN where an item failed
+  std::vector<ItemFailure> failures;
+  std::vector<ItemFailure> others_failures;
 };
 
 struct Token {
@@ -171,6 +230,9 @@ struct ModelInfo {
   std::string state_reason;  // why it failed; of a model that is ready: why its last replacement was refused
   bool is_default = false;
   int64_t loaded_unix_ms = 0;
+  bool matryoshka = false;  // trained so that vectors can be cut; with sizes: to these
+  std::vector<int32_t> matryoshka_dimensions;
+  SimilarityFunction similarity = SimilarityFunction::kModelDefault;  // kModelDefault: the server did not say
 };
 
 enum class ServingStatus { kUnknown = 0, kServing, kNotServing, kServiceUnknown };

@@ -8,6 +8,8 @@ static_assert(static_cast<int>(Pooling::kLastToken) == v1::POOLING_LAST_TOKEN);
 static_assert(static_cast<int>(Truncation::kError) == v1::TRUNCATION_ERROR);
 static_assert(static_cast<int>(Truncation::kStart) == v1::TRUNCATION_START);
 static_assert(static_cast<int>(Output::kTokens) == v1::OUTPUT_TOKENS);
+static_assert(static_cast<int>(Encoding::kUbinary) == v1::ENCODING_UBINARY);
+static_assert(static_cast<int>(SimilarityFunction::kManhattan) == v1::SIMILARITY_FUNCTION_MANHATTAN);
 static_assert(static_cast<int>(HeadReduction::kMax) == v1::HEAD_REDUCTION_MAX);
 
 template <typename Message>
@@ -26,6 +28,14 @@ std::vector<Token> FromWireTokens(const google::protobuf::RepeatedPtrField<v1::T
   out.reserve(static_cast<size_t>(tokens.size()));
   for (const v1::Token& token : tokens) {
     out.push_back({token.id(), token.text(), token.special(), token.type_id(), token.start(), token.end()});
+  }
+  return out;
+}
+
+std::vector<ItemFailure> FromWireFailures(const google::protobuf::RepeatedPtrField<v1::ItemFailure>& failures) {
+  std::vector<ItemFailure> out;
+  for (const v1::ItemFailure& failure : failures) {
+    out.push_back({failure.index(), FromWire(failure.status()), failure.status().field()});
   }
   return out;
 }
@@ -56,6 +66,9 @@ void ToWire(const std::vector<const Item*>& items, const EmbedOptions& options, 
   SetPrompt(options.prompt, wire);
   wire->set_truncation(static_cast<v1::Truncation>(options.truncation));
   wire->set_output(static_cast<v1::Output>(options.output));
+  wire->set_encoding(static_cast<v1::Encoding>(options.encoding));
+  wire->set_dimensions(options.dimensions);
+  wire->set_allow_untrained_dimensions(options.allow_untrained_dimensions);
   out->set_include_metadata(options.include_metadata);
   out->set_service_class(static_cast<v1::ServiceClass>(options.service_class));
 }
@@ -65,6 +78,35 @@ void ToWire(const std::vector<const Item*>& items, const TokenizeOptions& option
   for (const Item* item : items) ToWire(*item, out->add_items());
   SetPrompt(options.prompt, out);
   out->set_truncation(static_cast<v1::Truncation>(options.truncation));
+}
+
+void ToWire(const RankOptions& options, v1::RankRequest* out) {
+  out->set_model(options.model);
+  out->set_top_k(options.top_k);
+  out->set_function(static_cast<v1::SimilarityFunction>(options.function));
+  const auto& [query_name, query_text] = options.query_prompt;
+  if (query_name.has_value()) out->set_query_prompt_name(*query_name);
+  if (query_text.has_value()) out->set_query_prompt_text(*query_text);
+  const auto& [item_name, item_text] = options.item_prompt;
+  if (item_name.has_value()) out->set_item_prompt_name(*item_name);
+  if (item_text.has_value()) out->set_item_prompt_text(*item_text);
+  out->set_truncation(static_cast<v1::Truncation>(options.truncation));
+  out->set_dimensions(options.dimensions);
+  out->set_allow_untrained_dimensions(options.allow_untrained_dimensions);
+  out->set_service_class(static_cast<v1::ServiceClass>(options.service_class));
+}
+
+void ToWire(const SimilarityOptions& options, v1::SimilarityRequest* out) {
+  out->set_model(options.model);
+  out->set_function(static_cast<v1::SimilarityFunction>(options.function));
+  SetPrompt(options.prompt, out);
+  const auto& [others_name, others_text] = options.others_prompt;
+  if (others_name.has_value()) out->set_others_prompt_name(*others_name);
+  if (others_text.has_value()) out->set_others_prompt_text(*others_text);
+  out->set_truncation(static_cast<v1::Truncation>(options.truncation));
+  out->set_dimensions(options.dimensions);
+  out->set_allow_untrained_dimensions(options.allow_untrained_dimensions);
+  out->set_service_class(static_cast<v1::ServiceClass>(options.service_class));
 }
 
 void ToWire(const Item& item, const AttentionOptions& options, v1::GetAttentionRequest* out) {
@@ -91,8 +133,10 @@ EmbedReply FromWire(const v1::EmbedResponse& response) {
   reply.results.reserve(static_cast<size_t>(response.results_size()));
   for (const v1::EmbedResult& result : response.results()) {
     reply.results.push_back({FromWire(result.status()), result.status().field(), ToVector(result.embedding().values()),
-                             ToVector(result.embedding().shape()), result.tokens_used(), result.tokens_dropped()});
+                             ToVector(result.embedding().shape()), result.tokens_used(), result.tokens_dropped(),
+                             result.embedding().packed()});
   }
+  reply.untrained_dimensions = response.untrained_dimensions();
   if (response.has_metadata()) {
     const v1::CallMetadata& cost = response.metadata();
     reply.metadata = CallMetadata{cost.tokenize_us(), cost.queue_us(),    cost.compute_us(),
@@ -110,6 +154,22 @@ TokenizeReply FromWire(const v1::TokenizeResponse& response) {
         {FromWire(result.status()), result.status().field(), FromWireTokens(result.tokens()), result.tokens_dropped()});
   }
   return reply;
+}
+
+RankReply FromWire(const v1::RankResponse& response) {
+  RankReply reply{response.model(), response.model_fingerprint(), {}, FromWireFailures(response.failures())};
+  for (const v1::RankResult& result : response.results()) reply.results.push_back({result.index(), result.score()});
+  return reply;
+}
+
+SimilarityReply FromWire(const v1::SimilarityResponse& response) {
+  return {response.model(),
+          response.model_fingerprint(),
+          response.rows(),
+          response.columns(),
+          ToVector(response.values()),
+          FromWireFailures(response.failures()),
+          FromWireFailures(response.others_failures())};
 }
 
 ModelInfo FromWire(const v1::Model& model) {
@@ -137,6 +197,9 @@ ModelInfo FromWire(const v1::Model& model) {
   info.state_reason = model.state_reason();
   info.is_default = model.is_default();
   info.loaded_unix_ms = model.loaded_unix_ms();
+  info.matryoshka = model.matryoshka();
+  info.matryoshka_dimensions = ToVector(model.matryoshka_dimensions());
+  info.similarity = static_cast<SimilarityFunction>(static_cast<int>(model.similarity()));
   return info;
 }
 

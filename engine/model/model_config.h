@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/kernels/kernels.h"
+#include "engine/model/matryoshka.h"
 #include "engine/sequence.h"
 
 namespace attendant {
@@ -53,6 +54,8 @@ struct SentenceConfig {
   bool normalize = false;
   std::map<std::string, std::string> prompts;
   std::string default_prompt_name;
+  MatryoshkaConfig matryoshka;
+  SimilarityFunction similarity = SimilarityFunction::kCosine;
 };
 
 // The directory of config.json, weights and tokenizer: model_dir itself or, in older sentence-transformers directories,

@@ -155,12 +155,29 @@ absl::Status ReadModule(const nlohmann::json& module, const std::string& model_d
       absl::StrCat(model_dir, "/modules.json: module type \"", type, "\" is not supported"));
 }
 
-absl::Status ReadPrompts(const std::string& model_dir, SentenceConfig& sentence) {
+void ReadSimilarity(JsonObject& object, SentenceConfig& sentence) {
+  const std::string name = object.StringOr("similarity_fn_name", "cosine");
+  if (name == "cosine") {
+    sentence.similarity = SimilarityFunction::kCosine;
+  } else if (name == "dot") {
+    sentence.similarity = SimilarityFunction::kDot;
+  } else if (name == "euclidean") {
+    sentence.similarity = SimilarityFunction::kEuclidean;
+  } else if (name == "manhattan") {
+    sentence.similarity = SimilarityFunction::kManhattan;
+  } else {
+    object.Fail(absl::StrCat("\"similarity_fn_name\" \"", name, "\" is none of cosine, dot, euclidean, manhattan"));
+  }
+}
+
+// Of config_sentence_transformers.json.
+absl::Status ReadPromptsAndSimilarity(const std::string& model_dir, SentenceConfig& sentence) {
   const std::string path = model_dir + "/config_sentence_transformers.json";
   auto json = ReadOptional(path);
   if (!json.ok()) return json.status();
   if (!*json) return absl::OkStatus();
   JsonObject object(**json, path);
+  ReadSimilarity(object, sentence);
   sentence.default_prompt_name = object.StringOr("default_prompt_name", "");
   if (object.Has("prompts")) {
     const nlohmann::json& prompts = (**json)["prompts"];
@@ -222,7 +239,10 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& model_dir, 
   auto transformer_dir = FindTransformerDirectory(model_dir);
   if (!transformer_dir.ok()) return transformer_dir.status();
   if (const absl::Status status = DefaultMaxLength(*transformer_dir, config, sentence); !status.ok()) return status;
-  if (const absl::Status status = ReadPrompts(model_dir, sentence); !status.ok()) return status;
+  if (const absl::Status status = ReadPromptsAndSimilarity(model_dir, sentence); !status.ok()) return status;
+  auto matryoshka = ReadMatryoshka(model_dir, *transformer_dir);
+  if (!matryoshka.ok()) return matryoshka.status();
+  sentence.matryoshka = *std::move(matryoshka);
   return sentence;
 }
 

@@ -1,6 +1,7 @@
 // Apart from the manager, so that only those who load real models link the engine.
 #include <utility>
 
+#include "server/models/embedder_model.h"
 #include "server/models/model_loader.h"
 
 namespace attendant {

@@ -22,32 +22,9 @@ class ServedModel {
                                                            const TokenizeOptions& options) const = 0;
   virtual absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const = 0;
   virtual int32_t OutputDimension(const EmbedSpec& spec) const = 0;
+  virtual absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const = 0;
   virtual std::string_view TokenText(int32_t id) const = 0;
   virtual bool IsSpecialToken(int32_t id) const = 0;
-};
-
-// The real one. The embedder must outlive it.
-class EmbedderModel final : public ServedModel {
- public:
-  // name: what clients call it; empty: the model's own.
-  EmbedderModel(const Embedder* embedder, const std::string& name) : embedder_(embedder), info_(embedder->info()) {
-    if (!name.empty()) info_.name = name;
-  }
-
-  const ModelInfo& info() const override { return info_; }
-  std::variant<TokenizedItem, InputError> Tokenize(const Input& input, const TokenizeOptions& options) const override {
-    return embedder_->Tokenize(input, options);
-  }
-  absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const override {
-    return embedder_->CheckAttentionSpec(spec, num_tokens);
-  }
-  int32_t OutputDimension(const EmbedSpec& spec) const override { return embedder_->OutputDimension(spec); }
-  std::string_view TokenText(int32_t id) const override { return embedder_->tokenizer().IdToToken(id); }
-  bool IsSpecialToken(int32_t id) const override { return embedder_->tokenizer().IsSpecial(id); }
-
- private:
-  const Embedder* embedder_;
-  ModelInfo info_;
 };
 
 }  // namespace attendant

@@ -38,14 +38,15 @@ const Histogram::BucketBoundaries kTokensBuckets = {8, 16, 32, 64, 128, 256, 512
 
 // clang-format off
 constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {
-    "Embed", "EmbedStream", "GetAttention", "Tokenize", "ListModels", "GetModel",
+    "Embed", "EmbedStream", "GetAttention", "Tokenize", "Rank", "Similarity", "ListModels", "GetModel",
     "LoadModel", "SwapModel", "UnloadModel", "ReloadConfig", "ListLoadedModels",
     "tei.Info", "tei.Embed", "tei.EmbedStream", "tei.EmbedAll", "tei.EmbedAllStream", "tei.Tokenize",
     "tei.TokenizeStream", "tei.Decode", "tei.DecodeStream", "tei.not_offered",
     "inference.ServerLive", "inference.ServerReady", "inference.ModelReady", "inference.ServerMetadata",
     "inference.ModelMetadata", "inference.ModelConfig", "inference.ModelStatistics", "inference.ModelInfer",
     "inference.ModelStreamInfer", "inference.RepositoryIndex", "inference.not_offered",
-    "http.Embed", "http.Tokenize", "http.GetAttention", "http.ListModels", "http.GetModel", "http.Metrics",
+    "http.Embed", "http.Tokenize", "http.Rank", "http.Similarity", "http.GetAttention",
+    "http.ListModels", "http.GetModel", "http.Metrics",
     "openai.Embeddings", "openai.ListModels", "openai.GetModel",
     "http.tei.Embed", "http.tei.EmbedAll", "http.tei.Tokenize", "http.tei.Decode", "http.tei.Info",
     "http.tei.not_offered", "cohere.Embed"};

@@ -27,6 +27,8 @@ enum class RpcMethod {
   kEmbedStream,
   kGetAttention,
   kTokenize,
+  kRank,
+  kSimilarity,
   kListModels,
   kGetModel,
   // Of the admin listener.
@@ -61,6 +63,8 @@ enum class RpcMethod {
   // Of the HTTP port.
   kHttpEmbed,
   kHttpTokenize,
+  kHttpRank,
+  kHttpSimilarity,
   kHttpGetAttention,
   kHttpListModels,
   kHttpGetModel,
@@ -76,7 +80,7 @@ enum class RpcMethod {
   kTeiHttpNotOffered,
   kCohereEmbed,
 };
-inline constexpr int kNumRpcMethods = 48;
+inline constexpr int kNumRpcMethods = 52;
 
 // The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer",
 // "openai.Embeddings"; those of HTTP whose names gRPC has, too, begin with "http.".

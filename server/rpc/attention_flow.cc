@@ -82,10 +82,8 @@ class AttentionRun : public std::enable_shared_from_this<AttentionRun> {
     SetIndices(spec_.layers, model.num_layers, header.mutable_layers());
     SetIndices(spec_.heads, model.num_heads, header.mutable_heads());
     SetIndices(spec_.query_rows, num_tokens, header.mutable_query_rows());
-    header.add_shape(header.layers_size());
-    header.add_shape(spec_.reduction == HeadReduction::kNone ? header.heads_size() : 1);
-    header.add_shape(header.query_rows_size());
-    header.add_shape(num_tokens);
+    const auto shape = AttentionShape(spec_, model, num_tokens);
+    header.mutable_shape()->Add(shape.begin(), shape.end());
     header.set_tokens_dropped(tokenized_.tokens_dropped);
     AddTokens(*model_->served, tokenized_, header.mutable_tokens());
   }

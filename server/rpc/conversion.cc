@@ -17,26 +17,6 @@ namespace {
 
 using Indices = google::protobuf::RepeatedField<int32_t>;
 
-// Proto3 enums are open: any number may arrive.
-std::optional<PoolingMode> ToPoolingMode(int value) {
-  switch (value) {
-    case v1::POOLING_MEAN:
-      return PoolingMode::kMean;
-    case v1::POOLING_CLS:
-      return PoolingMode::kCls;
-    case v1::POOLING_MAX:
-      return PoolingMode::kMax;
-    case v1::POOLING_MEAN_SQRT_LEN:
-      return PoolingMode::kMeanSqrtLen;
-    case v1::POOLING_WEIGHTED_MEAN:
-      return PoolingMode::kWeightedMean;
-    case v1::POOLING_LAST_TOKEN:
-      return PoolingMode::kLastToken;
-    default:
-      return std::nullopt;
-  }
-}
-
 v1::ModelState ToProto(ModelState state) {
   switch (state) {
     case ModelState::kLoading:
@@ -107,24 +87,8 @@ absl::StatusOr<TokenizeOptions> ReadTokenizeOptions(const Message& message, cons
   return options;
 }
 
-absl::Status ReadPooling(const v1::EmbedOptions& options, std::vector<PoolingMode>* pooling) {
-  for (int i = 0; i < options.pooling_size(); ++i) {
-    const std::string field = absl::StrCat("options.pooling[", i, "]");
-    const int value = options.pooling(i);
-    if (value == v1::POOLING_UNSPECIFIED) {
-      return InvalidField(field, "POOLING_UNSPECIFIED in the list; leave the list empty for the model's own pooling");
-    }
-    const std::optional<PoolingMode> mode = ToPoolingMode(value);
-    if (!mode.has_value()) return UnknownValue(field, value, "Pooling");
-    if (std::count(pooling->begin(), pooling->end(), *mode) > 0) return InvalidField(field, "given twice");
-    pooling->push_back(*mode);
-  }
-  std::sort(pooling->begin(), pooling->end());
-  return absl::OkStatus();
-}
-
 // Sorted, each within 0..count-1, none twice. what: "layers of the model".
-absl::StatusOr<std::vector<int32_t>> ReadIndices(const Indices& indices, const char* field, int32_t count,
+absl::StatusOr<std::vector<int32_t>> ReadIndices(const Indices& indices, const std::string& field, int32_t count,
                                                  const char* what) {
   std::vector<bool> seen(static_cast<size_t>(count), false);
   for (int i = 0; i < indices.size(); ++i) {
@@ -141,6 +105,36 @@ absl::StatusOr<std::vector<int32_t>> ReadIndices(const Indices& indices, const c
   return sorted;
 }
 
+// The two messages that choose attention share nothing but the fields' names.
+template <typename Message>
+absl::StatusOr<AttentionSpec> ReadAttentionSpec(const Message& message, const ModelInfo& model,
+                                                const std::string& prefix) {
+  AttentionSpec spec;
+  auto layers = ReadIndices(message.layers(), prefix + "layers", model.num_layers, "layers of the model");
+  if (!layers.ok()) return layers.status();
+  auto heads = ReadIndices(message.heads(), prefix + "heads", model.num_heads, "heads of a layer");
+  if (!heads.ok()) return heads.status();
+  spec.layers = *std::move(layers);
+  spec.heads = *std::move(heads);
+  switch (static_cast<int>(message.head_reduction())) {
+    case v1::HEAD_REDUCTION_UNSPECIFIED:
+    case v1::HEAD_REDUCTION_NONE:
+      spec.reduction = HeadReduction::kNone;
+      break;
+    case v1::HEAD_REDUCTION_MEAN:
+      spec.reduction = HeadReduction::kMean;
+      break;
+    case v1::HEAD_REDUCTION_MAX:
+      spec.reduction = HeadReduction::kMax;
+      break;
+    default:
+      return UnknownValue(prefix + "head_reduction", message.head_reduction(), "HeadReduction");
+  }
+  spec.query_rows.assign(message.query_rows().begin(), message.query_rows().end());
+  std::sort(spec.query_rows.begin(), spec.query_rows.end());
+  return spec;
+}
+
 std::optional<InputError> TooLarge(int64_t bytes, const RequestLimits& limits, const char* field) {
   if (bytes <= limits.max_text_bytes) return std::nullopt;
   return InputError{absl::InvalidArgumentError(absl::StrCat(bytes, " bytes are more than the limit of ",
@@ -150,37 +144,16 @@ std::optional<InputError> TooLarge(int64_t bytes, const RequestLimits& limits, c
 
 }  // namespace
 
-absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, const ModelInfo& model,
-                                              const RequestLimits& limits) {
-  EmbedSettings settings;
-  absl::StatusOr<TokenizeOptions> tokenize = ReadTokenizeOptions(options, limits, "options.");
-  if (!tokenize.ok()) return tokenize.status();
-  settings.tokenize = *std::move(tokenize);
-  if (const absl::Status status = ReadPooling(options, &settings.spec.pooling); !status.ok()) return status;
-  settings.spec.normalize = options.has_normalize() ? options.normalize() : model.normalize;
-  switch (static_cast<int>(options.output())) {
-    case v1::OUTPUT_UNSPECIFIED:
-    case v1::OUTPUT_POOLED:
-      settings.spec.output = OutputKind::kPooled;
-      break;
-    case v1::OUTPUT_TOKENS:
-      settings.spec.output = OutputKind::kTokens;
-      break;
-    default:
-      return UnknownValue("options.output", options.output(), "Output");
-  }
-  if (settings.spec.output == OutputKind::kTokens && options.pooling_size() > 0) {
-    return InvalidField("options.pooling", "contradicts OUTPUT_TOKENS, which is not pooled");
-  }
-  return settings;
-}
-
 absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::TokenizeRequest& request, const RequestLimits& limits) {
   return ReadTokenizeOptions(request, limits, "");
 }
 
 absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::GetAttentionRequest& request, const RequestLimits& limits) {
   return ReadTokenizeOptions(request, limits, "");
+}
+
+absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::EmbedOptions& options, const RequestLimits& limits) {
+  return ReadTokenizeOptions(options, limits, "options.");
 }
 
 absl::Status CheckPromptWork(const std::string& field, size_t prompt_bytes, int items, size_t request_bytes) {
@@ -213,6 +186,9 @@ std::variant<Input, InputError> ToInput(const v1::Item& item, const RequestLimit
                       {tokens.token_type_ids().data(), static_cast<size_t>(tokens.token_type_ids_size())},
                       tokens.add_special_tokens()};
     }
+    case v1::Item::kVector:
+      return InputError{absl::InvalidArgumentError("a vector is embedded already; Rank and Similarity take one"),
+                        "vector"};
     default:
       return InputError{absl::InvalidArgumentError("no input; set text, pair or tokens"), ""};
   }
@@ -228,34 +204,60 @@ absl::Status ToItemError(const InputError& error, const std::string& item_path, 
 }
 
 absl::StatusOr<AttentionSpec> ToAttentionSpec(const v1::GetAttentionRequest& request, const ModelInfo& model) {
-  AttentionSpec spec;
-  auto layers = ReadIndices(request.layers(), "layers", model.num_layers, "layers of the model");
-  if (!layers.ok()) return layers.status();
-  auto heads = ReadIndices(request.heads(), "heads", model.num_heads, "heads of a layer");
-  if (!heads.ok()) return heads.status();
-  spec.layers = *std::move(layers);
-  spec.heads = *std::move(heads);
-  switch (static_cast<int>(request.head_reduction())) {
-    case v1::HEAD_REDUCTION_UNSPECIFIED:
-    case v1::HEAD_REDUCTION_NONE:
-      spec.reduction = HeadReduction::kNone;
-      break;
-    case v1::HEAD_REDUCTION_MEAN:
-      spec.reduction = HeadReduction::kMean;
-      break;
-    case v1::HEAD_REDUCTION_MAX:
-      spec.reduction = HeadReduction::kMax;
-      break;
-    default:
-      return UnknownValue("head_reduction", request.head_reduction(), "HeadReduction");
-  }
-  spec.query_rows.assign(request.query_rows().begin(), request.query_rows().end());
-  std::sort(spec.query_rows.begin(), spec.query_rows.end());
-  return spec;
+  return ReadAttentionSpec(request, model, "");
+}
+
+absl::StatusOr<AttentionSpec> ToAttentionSpec(const v1::AttentionSelection& selection, const ModelInfo& model,
+                                              const std::string& prefix) {
+  return ReadAttentionSpec(selection, model, prefix);
 }
 
 absl::Status CheckQueryRows(const v1::GetAttentionRequest& request, int32_t num_tokens) {
   return ReadIndices(request.query_rows(), "query_rows", num_tokens, "tokens of the item").status();
+}
+
+absl::Status CheckQueryRows(const v1::AttentionSelection& selection, int32_t num_tokens, const std::string& prefix) {
+  return ReadIndices(selection.query_rows(), prefix + "query_rows", num_tokens, "tokens of the item").status();
+}
+
+std::array<int32_t, 4> AttentionShape(const AttentionSpec& spec, const ModelInfo& model, int32_t num_tokens) {
+  const auto count = [](const std::vector<int32_t>& asked, int32_t all) {
+    return asked.empty() ? all : static_cast<int32_t>(asked.size());
+  };
+  return {count(spec.layers, model.num_layers),
+          spec.reduction == HeadReduction::kNone ? count(spec.heads, model.num_heads) : 1,
+          count(spec.query_rows, num_tokens), num_tokens};
+}
+
+absl::StatusOr<SimilarityFunction> ToSimilarityFunction(int value, const ModelInfo& model) {
+  switch (value) {
+    case v1::SIMILARITY_FUNCTION_UNSPECIFIED:
+      return model.similarity;
+    case v1::SIMILARITY_FUNCTION_COSINE:
+      return SimilarityFunction::kCosine;
+    case v1::SIMILARITY_FUNCTION_DOT:
+      return SimilarityFunction::kDot;
+    case v1::SIMILARITY_FUNCTION_EUCLIDEAN:
+      return SimilarityFunction::kEuclidean;
+    case v1::SIMILARITY_FUNCTION_MANHATTAN:
+      return SimilarityFunction::kManhattan;
+    default:
+      return UnknownValue("function", value, "SimilarityFunction");
+  }
+}
+
+v1::SimilarityFunction ToProto(SimilarityFunction function) {
+  switch (function) {
+    case SimilarityFunction::kCosine:
+      return v1::SIMILARITY_FUNCTION_COSINE;
+    case SimilarityFunction::kDot:
+      return v1::SIMILARITY_FUNCTION_DOT;
+    case SimilarityFunction::kEuclidean:
+      return v1::SIMILARITY_FUNCTION_EUCLIDEAN;
+    case SimilarityFunction::kManhattan:
+      return v1::SIMILARITY_FUNCTION_MANHATTAN;
+  }
+  return v1::SIMILARITY_FUNCTION_UNSPECIFIED;
 }
 
 absl::StatusOr<ServiceClass> ToServiceClass(int value, const Caller& caller, ServiceClass if_unspecified) {
@@ -269,20 +271,6 @@ absl::StatusOr<ServiceClass> ToServiceClass(int value, const Caller& caller, Ser
     default:
       return UnknownValue("service_class", value, "ServiceClass");
   }
-}
-
-void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32_t num_tokens,
-                  v1::EmbedResult* result) {
-  v1::Embedding* embedding = result->mutable_embedding();
-  const auto size = static_cast<int32_t>(values.size());
-  if (spec.output == OutputKind::kTokens) {
-    embedding->add_shape(num_tokens);
-    embedding->add_shape(num_tokens == 0 ? 0 : size / num_tokens);
-  } else {
-    embedding->add_shape(size);
-  }
-  embedding->mutable_values()->Resize(size, 0.0f);
-  std::memcpy(embedding->mutable_values()->mutable_data(), values.data(), values.size() * sizeof(float));
 }
 
 void SetModel(const ModelStatus& status, const RequestLimits& limits, v1::Model* message) {
@@ -308,6 +296,9 @@ void SetModel(const ModelStatus& status, const RequestLimits& limits, v1::Model*
   message->set_normalize(model.normalize);
   for (const auto& [name, text] : model.prompts) (*message->mutable_prompts())[name] = text;
   message->set_default_prompt_name(model.default_prompt_name);
+  message->set_similarity(ToProto(model.similarity));
+  message->set_matryoshka(model.matryoshka);
+  message->mutable_matryoshka_dimensions()->Add(model.matryoshka_dimensions.begin(), model.matryoshka_dimensions.end());
   v1::Limits* out = message->mutable_limits();
   out->set_max_items_per_request(limits.max_items_per_request);
   out->set_max_text_bytes(limits.max_text_bytes);

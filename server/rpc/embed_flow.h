@@ -5,7 +5,9 @@
 #ifndef ATTENDANT_SERVER_RPC_EMBED_FLOW_H_
 #define ATTENDANT_SERVER_RPC_EMBED_FLOW_H_
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "attendant/v1/embedding.pb.h"
 #include "server/rpc/service_core.h"
@@ -14,6 +16,16 @@ namespace attendant {
 
 void RunEmbed(const ServiceCore& core, CallContext call, std::shared_ptr<const v1::EmbedRequest> request,
               Done<v1::EmbedResponse> done);
+
+// For flows that embed two lists on their way to something else: the items that come first have their own prompt, and
+// items have another path in errors than "items[i]".
+struct EmbedLists {
+  int first_items = 0;
+  TokenizeOptions first;
+  std::function<std::string(int)> path;
+};
+void RunEmbedLists(const ServiceCore& core, CallContext call, std::shared_ptr<const v1::EmbedRequest> request,
+                   EmbedLists lists, Done<v1::EmbedResponse> done);
 
 }  // namespace attendant
 

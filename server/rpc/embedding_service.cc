@@ -8,6 +8,7 @@
 #include "attendant/v1/embedding.grpc.pb.h"
 #include "server/rpc/attention_flow.h"
 #include "server/rpc/call_chain.h"
+#include "server/rpc/compare_flow.h"
 #include "server/rpc/conversion.h"
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/embed_stream.h"
@@ -119,11 +120,15 @@ using RawGetAttention = v1::EmbeddingService::WithRawCallbackMethod_GetAttention
 template <typename Base>
 using RawTokenize = v1::EmbeddingService::WithRawCallbackMethod_Tokenize<Base>;
 template <typename Base>
+using RawRank = v1::EmbeddingService::WithRawCallbackMethod_Rank<Base>;
+template <typename Base>
+using RawSimilarity = v1::EmbeddingService::WithRawCallbackMethod_Similarity<Base>;
+template <typename Base>
 using RawListModels = v1::EmbeddingService::WithRawCallbackMethod_ListModels<Base>;
 template <typename Base>
 using RawGetModel = v1::EmbeddingService::WithRawCallbackMethod_GetModel<Base>;
-using RawService =
-    RawEmbed<RawEmbedStream<RawGetAttention<RawTokenize<RawListModels<RawGetModel<v1::EmbeddingService::Service>>>>>>;
+using RawService = RawEmbed<RawEmbedStream<
+    RawGetAttention<RawTokenize<RawRank<RawSimilarity<RawListModels<RawGetModel<v1::EmbeddingService::Service>>>>>>>>;
 
 }  // namespace
 
@@ -154,6 +159,18 @@ class EmbeddingService::Impl final : public RawService {
                                      ByteBuffer* response) override {
     return StartUnary<v1::TokenizeRequest, v1::TokenizeResponse>(core_, &open_calls_, RpcMethod::kTokenize, context,
                                                                  request, response, attendant::Tokenize);
+  }
+
+  grpc::ServerUnaryReactor* Rank(CallbackServerContext* context, const ByteBuffer* request,
+                                 ByteBuffer* response) override {
+    return StartUnary<v1::RankRequest, v1::RankResponse>(core_, &open_calls_, RpcMethod::kRank, context, request,
+                                                         response, RunRank);
+  }
+
+  grpc::ServerUnaryReactor* Similarity(CallbackServerContext* context, const ByteBuffer* request,
+                                       ByteBuffer* response) override {
+    return StartUnary<v1::SimilarityRequest, v1::SimilarityResponse>(core_, &open_calls_, RpcMethod::kSimilarity,
+                                                                     context, request, response, RunSimilarity);
   }
 
   grpc::ServerUnaryReactor* ListModels(CallbackServerContext* context, const ByteBuffer* request,

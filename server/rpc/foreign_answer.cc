@@ -1,32 +1,31 @@
 #include "server/rpc/foreign_answer.h"
 
-#include <cmath>
-
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "server/rpc/status_mapping.h"
 
 namespace attendant {
+namespace {
+
+// InvalidField puts the field before the description.
+std::string DescriptionIn(std::string message, const std::string& field) {
+  const std::string prefix = field + ": ";
+  if (!field.empty() && absl::StartsWith(message, prefix)) message.erase(0, prefix.size());
+  return message;
+}
+
+}  // namespace
 
 absl::Status ToCallStatus(const v1::ItemStatus& status, const std::string& field) {
-  std::string message = status.message();
-  const std::string prefix = status.field() + ": ";
-  if (!status.field().empty() && absl::StartsWith(message, prefix)) message.erase(0, prefix.size());
+  const std::string message = DescriptionIn(status.message(), status.field());
   const auto code = static_cast<absl::StatusCode>(status.code());
   if (code != absl::StatusCode::kInvalidArgument) return {code, message};
   return InvalidField(absl::EndsWith(status.field(), "prompt_name") ? "prompt_name" : field, message);
 }
 
-std::vector<float> CutVectors(const float* values, size_t rows, size_t row_size, size_t dimensions, Scaling scaling) {
-  std::vector<float> cut;
-  cut.reserve(rows * dimensions);
-  for (size_t row = 0; row < rows; ++row) {
-    const float* begin = values + row * row_size;
-    double square = 0;
-    for (size_t i = 0; i < dimensions; ++i) square += double{begin[i]} * double{begin[i]};
-    const double length = scaling == Scaling::kToUnitLength && square > 0 ? std::sqrt(square) : 1;
-    for (size_t i = 0; i < dimensions; ++i) cut.push_back(static_cast<float>(double{begin[i]} / length));
-  }
-  return cut;
+absl::Status RenameField(const absl::Status& status, std::string_view native, const std::string& theirs) {
+  if (!absl::IsInvalidArgument(status) || FieldOf(status) != native) return status;
+  return InvalidField(theirs, DescriptionIn(std::string(status.message()), std::string(native)));
 }
 
 }  // namespace attendant

@@ -1,12 +1,11 @@
-// What the doors of other protocols share: an item's failure as a call's, and vectors of fewer dimensions.
+// What the doors of other protocols share: native failures in their words.
 //
 // Thread-safety: free functions without state.
 #ifndef ATTENDANT_SERVER_RPC_FOREIGN_ANSWER_H_
 #define ATTENDANT_SERVER_RPC_FOREIGN_ANSWER_H_
 
-#include <cstdint>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "attendant/v1/embedding.pb.h"
@@ -17,11 +16,8 @@ namespace attendant {
 // prompts keep their name.
 absl::Status ToCallStatus(const v1::ItemStatus& status, const std::string& field);
 
-enum class Scaling { kAsItIs, kToUnitLength };
-
-// The first values of each row, as Matryoshka models are used: cut, then normalised. row_size > 0; dimensions: at most
-// row_size. A row of zeros stays what it is.
-std::vector<float> CutVectors(const float* values, size_t rows, size_t row_size, size_t dimensions, Scaling scaling);
+// An INVALID_ARGUMENT about one field of the native message, about another's; every other status as it is.
+absl::Status RenameField(const absl::Status& status, std::string_view native, const std::string& theirs);
 
 }  // namespace attendant
 

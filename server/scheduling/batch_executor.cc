@@ -112,7 +112,8 @@ void BatchExecutor::Prepare(MicroBatch* batch) {
     tasks_.push_back({.sequence = &item.sequence,
                       .embed = item.embed.has_value() ? &*item.embed : nullptr,
                       .attention = item.attention.has_value() ? &*item.attention : nullptr,
-                      .result = &results_[i]});
+                      .result = &results_[i],
+                      .additional = item.additional});
   }
 }
 

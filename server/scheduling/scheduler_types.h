@@ -50,6 +50,7 @@ struct WorkResult {
 struct WorkItem {
   TokenSequence sequence;
   std::optional<EmbedSpec> embed;
+  std::vector<EmbedSpec> additional;  // beside embed only
   std::optional<AttentionSpec> attention;
   std::function<void(WorkResult)> done;
 };

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/kernels/dispatch.h"
+#include "engine/model/pooling.h"
 #include "engine/model/workspace.h"
 #include "tests/engine/model/model_fixture.h"
 
@@ -109,6 +110,74 @@ TEST(Embedder, TokensAndExplicitPoolingAndAttentionInOneRun) {
               1e-6);
   EXPECT_EQ(results[3].attention[1], std::max({map(0, 0, 0, 1), map(0, 1, 0, 1), map(0, 2, 0, 1), map(0, 3, 0, 1)}));
   EXPECT_TRUE(results[2].embedding.empty());
+}
+
+// Each is what a pass of its own makes, byte for byte, with others in the batch, on both engines.
+TEST(Embedder, SeveralOutputsOfOnePassAreThoseOfSeveralPasses) {
+  for (const char* engine : {"native", "reference"}) {
+    for (const char* name : {"tiny-mean", "dense-prompt"}) {
+      const auto embedder = Load(name, engine);
+      const auto item = std::get<TokenizedItem>(embedder->Tokenize(TextInput{"The cat sits on the mat."}, {}));
+      const auto other = std::get<TokenizedItem>(embedder->Tokenize(TextInput{"old water"}, {}));
+      const EmbedSpec pooled{.normalize = true};
+      const EmbedSpec additional[] = {{.output = OutputKind::kTokens},
+                                      {.pooling = {PoolingMode::kMax}, .normalize = true, .dimensions = 5},
+                                      {.normalize = true, .dimensions = 7}};
+      const AttentionSpec attention{.layers = {0}};
+      const auto workspace = embedder->NewWorkspace();
+      SequenceResult together, neighbour;
+      const SequenceTask tasks[] = {{&other.sequence, &pooled, nullptr, &neighbour},
+                                    {&item.sequence, &pooled, &attention, &together, additional}};
+      embedder->Run(tasks, *workspace, nullptr);
+      ASSERT_TRUE(together.status.ok()) << together.status;
+      const auto alone = [&](const EmbedSpec* spec, const AttentionSpec* maps) {
+        SequenceResult result;
+        const SequenceTask task{&item.sequence, spec, maps, &result};
+        embedder->Run({&task, 1}, *workspace, nullptr);
+        return result;
+      };
+      EXPECT_EQ(together.embedding, alone(&pooled, nullptr).embedding);
+      EXPECT_EQ(together.attention, alone(nullptr, &attention).attention);
+      ASSERT_EQ(together.additional.size(), std::size(additional));
+      for (size_t i = 0; i < std::size(additional); ++i) {
+        EXPECT_EQ(together.additional[i], alone(&additional[i], nullptr).embedding) << i;
+        EXPECT_FALSE(together.additional[i].empty());
+      }
+      EXPECT_TRUE(neighbour.additional.empty());
+    }
+  }
+}
+
+TEST(Embedder, DimensionsCutThenNormalise) {
+  const auto embedder = Load("tiny-mean");
+  const auto item = std::get<TokenizedItem>(embedder->Tokenize(TextInput{"a red house"}, {}));
+  const EmbedSpec whole, cut{.dimensions = 6}, unit{.normalize = true, .dimensions = 6};
+  SequenceResult results[3];
+  const SequenceTask tasks[] = {{&item.sequence, &whole, nullptr, &results[0]},
+                                {&item.sequence, &cut, nullptr, &results[1]},
+                                {&item.sequence, &unit, nullptr, &results[2]}};
+  embedder->Run(tasks, *embedder->NewWorkspace(), nullptr);
+  EXPECT_EQ(embedder->OutputDimension(unit), 6);
+  std::vector<float> expected(results[0].embedding.begin(), results[0].embedding.begin() + 6);
+  EXPECT_EQ(results[1].embedding, expected);
+  NormalizeL2(expected.data(), 6);
+  EXPECT_EQ(results[2].embedding, expected);
+}
+
+TEST(Embedder, RangesAreTheModelsAndFitHowVectorsAreShaped) {
+  const auto embedder = Load("tiny-mean");
+  const EmbedSpec whole, unit{.normalize = true}, cut{.normalize = true, .dimensions = 6};
+  const auto ranges = embedder->Ranges(whole);
+  ASSERT_TRUE(ranges.ok()) << ranges.status();
+  ASSERT_EQ(ranges->minimum.size(), 32u);
+  for (size_t i = 0; i < 32; ++i) EXPECT_LT(ranges->minimum[i], ranges->maximum[i]);
+  EXPECT_EQ(Embedder::Load({.model_dir = ModelDir("tiny-mean"), .load_threads = 3}).value()->Ranges(whole)->maximum,
+            ranges->maximum)
+      << "the same whatever loads it";
+  EXPECT_EQ(embedder->Ranges(cut)->minimum.size(), 6u);
+  for (const float value : embedder->Ranges(unit)->maximum) EXPECT_LE(value, 1.0f);
+  EXPECT_FALSE(embedder->Ranges({.output = OutputKind::kTokens}).ok());
+  EXPECT_FALSE(embedder->Ranges({.pooling = {PoolingMode::kCls}}).ok());
 }
 
 TEST(Embedder, AttentionSpecsAreChecked) {

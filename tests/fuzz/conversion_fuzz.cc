@@ -12,7 +12,9 @@
 #include "attendant/v1/admin.pb.h"
 #include "attendant/v1/embedding.pb.h"
 #include "server/rpc/conversion.h"
+#include "server/rpc/embed_settings.h"
 #include "server/rpc/message_scan.h"
+#include "tests/server/rpc/fake_model.h"
 
 namespace {
 
@@ -22,19 +24,6 @@ void Require(bool condition, const char* what, const std::string& detail = "") {
   if (condition) return;
   std::fprintf(stderr, "broken: %s: %s\n", what, detail.c_str());
   std::abort();
-}
-
-ModelInfo TinyModel() {
-  ModelInfo model;
-  model.name = "tiny";
-  model.hidden_size = model.dimension = 8;
-  model.num_layers = 2;
-  model.num_heads = 3;
-  model.vocab_size = 100;
-  model.type_vocab_size = 2;
-  model.max_tokens = 16;
-  model.prompts = {{"query", "query: "}};
-  return model;
 }
 
 template <typename Message>
@@ -68,9 +57,13 @@ void CheckItem(const v1::Item& item, const RequestLimits& limits) {
   if (const auto* error = std::get_if<InputError>(&input)) CheckError(ToItemError(*error, "items[0]", "options."));
 }
 
-void CheckEmbed(const v1::EmbedRequest& request, const ModelInfo& model, const RequestLimits& limits) {
+void CheckEmbed(const v1::EmbedRequest& request, const ServedModel& model, const RequestLimits& limits) {
   const auto settings = ToEmbedSettings(request.options(), model, limits);
-  if (!settings.ok()) CheckError(settings.status());
+  if (settings.ok()) {
+    Require(OutputFloats(*settings, model, 3) > 0, "vectors have a size");
+  } else {
+    CheckError(settings.status());
+  }
   for (const v1::Item& item : request.items()) CheckItem(item, limits);
 }
 
@@ -87,7 +80,7 @@ void CheckAttention(const v1::GetAttentionRequest& request, const ModelInfo& mod
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const ModelInfo model = TinyModel();
+  static const testing::FakeModel model;
   if (size < 1) return 0;
   const RequestLimits limits{.max_items_per_request = 16, .max_text_bytes = 1024, .max_prompt_bytes = 64};
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
@@ -106,7 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (ScanAndParse(bytes, &stream)) CheckEmbed(stream.request(), model, limits);
       break;
     case 2:
-      if (ScanAndParse(bytes, &attention)) CheckAttention(attention, model, limits);
+      if (ScanAndParse(bytes, &attention)) CheckAttention(attention, model.info(), limits);
       break;
     case 3:
       if (!ScanAndParse(bytes, &tokenize)) break;

@@ -20,7 +20,7 @@ namespace {
 
 using namespace attendant;
 
-constexpr std::array<const char*, 11> kRoutes = {"/v1/embeddings",
+constexpr std::array<const char*, 13> kRoutes = {"/v1/embeddings",
                                                  "/embed",
                                                  "/embed_all",
                                                  "/tokenize",
@@ -30,7 +30,9 @@ constexpr std::array<const char*, 11> kRoutes = {"/v1/embeddings",
                                                  "/attendant/v1/Tokenize",
                                                  "/attendant/v1/GetAttention",
                                                  "/attendant/v1/ListModels",
-                                                 "/attendant/v1/GetModel"};
+                                                 "/attendant/v1/GetModel",
+                                                 "/attendant/v1/Rank",
+                                                 "/attendant/v1/Similarity"};
 
 void Require(bool condition, const char* what, const std::string& detail = "") {
   if (condition) return;

@@ -7,6 +7,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -27,7 +28,8 @@ namespace {
 
 using namespace attendant;
 
-constexpr const char* kMethods[] = {"Embed", "EmbedStream", "GetAttention", "Tokenize", "ListModels", "GetModel"};
+constexpr const char* kMethods[] = {"Embed",      "EmbedStream", "GetAttention", "Tokenize",
+                                    "ListModels", "GetModel",    "Rank",         "Similarity"};
 constexpr size_t kNumMethods = std::size(kMethods);
 
 void Require(bool condition, const char* what, const std::string& detail = "") {
@@ -119,6 +121,30 @@ void CheckItemStatus(const v1::ItemStatus& status) {
   Require(!status.message().empty(), "an item's failure is put into words");
 }
 
+template <typename Shape>
+int64_t SizeOf(const Shape& shape) {
+  int64_t size = 1;
+  for (const int32_t extent : shape) size *= extent;
+  return size;
+}
+
+void CheckVectors(const v1::Embedding& vectors) {
+  const int64_t size = SizeOf(vectors.shape());
+  Require(size > 0 && !vectors.shape().empty(), "vectors have a shape");
+  if (vectors.encoding() == v1::ENCODING_UNSPECIFIED) {
+    Require(size == vectors.values_size() && vectors.packed().empty(), "a vector has the size of its shape");
+    for (const float value : vectors.values()) Require(std::isfinite(value), "values are finite");
+    return;
+  }
+  const int64_t dimension = *vectors.shape().rbegin();
+  const int64_t row_bytes = vectors.encoding() == v1::ENCODING_FLOAT32   ? 4 * dimension
+                            : vectors.encoding() == v1::ENCODING_FLOAT16 ? 2 * dimension
+                            : vectors.encoding() < v1::ENCODING_BINARY   ? dimension
+                                                                         : (dimension + 7) / 8;
+  Require(static_cast<int64_t>(vectors.packed().size()) == size / dimension * row_bytes && vectors.values().empty(),
+          "packed vectors have the size of their shape");
+}
+
 void CheckEmbedResponse(const v1::EmbedResponse& response, std::optional<int> items) {
   Require(!response.model_fingerprint().empty(), "an answer names its model");
   if (items) Require(response.results_size() == *items, "every item has a result");
@@ -127,10 +153,12 @@ void CheckEmbedResponse(const v1::EmbedResponse& response, std::optional<int> it
       CheckItemStatus(result.status());
       continue;
     }
-    int64_t size = 1;
-    for (const int32_t extent : result.embedding().shape()) size *= extent;
-    Require(size > 0 && size == result.embedding().values_size(), "a vector has the size of its shape");
-    for (const float value : result.embedding().values()) Require(std::isfinite(value), "values are finite");
+    CheckVectors(result.embedding());
+    for (const v1::Embedding& vectors : result.additional()) CheckVectors(vectors);
+    if (!result.has_attention()) continue;
+    const v1::Attention& attention = result.attention();
+    Require(SizeOf(attention.shape()) == attention.values_size(), "attention has the size of its shape");
+    for (const float value : attention.values()) Require(value >= 0 && value <= 1.001f, "a probability is one");
   }
 }
 
@@ -163,10 +191,38 @@ void CheckStream(const std::vector<std::string>& messages, size_t sent) {
   }
 }
 
+void CheckRank(const std::string& sent, const std::string& answer) {
+  v1::RankRequest request;
+  v1::RankResponse response;
+  Require(request.ParseFromString(sent) && response.ParseFromString(answer), "request and answer parse");
+  const int scored = request.items_size() - response.failures_size();
+  const int expected = request.top_k() == 0 ? scored : std::min(request.top_k(), scored);
+  Require(response.results_size() == expected, "as many results as there are, or as were asked for");
+  for (int i = 1; i < response.results_size(); ++i) {
+    const v1::RankResult& last = response.results(i - 1);
+    const v1::RankResult& next = response.results(i);
+    Require(last.score() > next.score() || (last.score() == next.score() && last.index() < next.index()),
+            "results are in order");
+  }
+  for (const v1::ItemFailure& failure : response.failures()) CheckItemStatus(failure.status());
+}
+
+void CheckSimilarity(const std::string& sent, const std::string& answer) {
+  v1::SimilarityRequest request;
+  v1::SimilarityResponse response;
+  Require(request.ParseFromString(sent) && response.ParseFromString(answer), "request and answer parse");
+  Require(response.rows() == request.items_size(), "a row for each item");
+  Require(response.values_size() == int64_t{response.rows()} * response.columns(), "a value for each pair");
+  for (const v1::ItemFailure& failure : response.failures()) CheckItemStatus(failure.status());
+  for (const v1::ItemFailure& failure : response.others_failures()) CheckItemStatus(failure.status());
+}
+
 void CheckGoodAnswer(size_t method, const std::vector<std::string>& sent, const Answer& answer) {
   if (method == 1) return CheckStream(answer.messages, sent.size());
   if (method == 2) return CheckAttention(answer.messages);
   Require(answer.messages.size() == 1, "a unary call has one answer");
+  if (method == 6) return CheckRank(sent[0], answer.messages[0]);
+  if (method == 7) return CheckSimilarity(sent[0], answer.messages[0]);
   if (method != 0) return;
   v1::EmbedRequest request;
   v1::EmbedResponse response;
@@ -182,6 +238,10 @@ bool AsksForMetadata(const std::vector<std::string>& messages) {
     v1::EmbedStreamRequest stream;
     if (request.ParseFromString(bytes) && request.include_metadata()) return true;
     if (stream.ParseFromString(bytes) && stream.request().include_metadata()) return true;
+    v1::RankRequest rank;
+    v1::SimilarityRequest similarity;
+    if (rank.ParseFromString(bytes) && rank.include_metadata()) return true;
+    if (similarity.ParseFromString(bytes) && similarity.include_metadata()) return true;
   }
   return false;
 }
@@ -209,7 +269,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (answer.status.ok()) {
     CheckGoodAnswer(method, messages, answer);
     // A stream's answers come in any order, and so do the entries of a map, which a model's prompts are.
-    if (method == 1 || method >= 4 || AsksForMetadata(messages)) return 0;
+    if (method == 1 || method == 4 || method == 5 || AsksForMetadata(messages)) return 0;
     const Answer again = caller->Call(kMethods[method], messages, false);
     Require(again.status.ok() && again.messages == answer.messages, "the same call gets the same bytes");
     return 0;

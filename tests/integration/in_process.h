@@ -14,6 +14,7 @@
 
 #include "client/lib/client.h"
 #include "gtest/gtest.h"
+#include "server/models/embedder_model.h"
 #include "server/observability/logging.h"
 #include "server/server.h"
 #include "tests/integration/raw_calls.h"

@@ -12,7 +12,8 @@ import sys
 import cpp_source
 
 # What lies above the engine sees its facade and nothing behind it.
-FACADE = ("engine/embedder.h", "engine/sequence.h", "engine/team.h", "engine/tokenizer/tokenizer.h")
+FACADE = ("engine/embedder.h", "engine/sequence.h", "engine/team.h", "engine/output_encoding.h", "engine/similarity.h",
+          "engine/tokenizer/tokenizer.h")
 PROTO = ("attendant/", "google/rpc/", "inference/", "tei/v1/")
 GRPC = ("grpcpp/", "grpc/", "google/protobuf/")
 

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -14,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/http/api/embed_door.h"
 #include "server/http/api/json_writer.h"
+#include "server/rpc/embed_settings.h"
 #include "server/rpc/status_mapping.h"
 
 namespace attendant {
@@ -21,15 +20,34 @@ namespace {
 
 using nlohmann::json;
 
-constexpr char kFloat[] = "float";
-constexpr char kBase64[] = "base64";
+// The ways in which Cohere's answers hold vectors.
+enum class Form { kNumbers, kBase64, kSignedBytes, kUnsignedBytes };
 
-const ItemsOptions kTexts{.field = "texts", .ids = IdsPolicy::kRefused, .why_no_ids = "it is not a string"};
+struct EmbeddingType {
+  const char* name;
+  Form form;
+  v1::Encoding encoding;  // of the bytes
+};
+
+constexpr std::array<EmbeddingType, 6> kTypes{{{"float", Form::kNumbers, v1::ENCODING_UNSPECIFIED},
+                                               {"base64", Form::kBase64, v1::ENCODING_UNSPECIFIED},
+                                               {"int8", Form::kSignedBytes, v1::ENCODING_INT8},
+                                               {"uint8", Form::kUnsignedBytes, v1::ENCODING_UINT8},
+                                               {"binary", Form::kSignedBytes, v1::ENCODING_BINARY},
+                                               {"ubinary", Form::kUnsignedBytes, v1::ENCODING_UBINARY}}};
+
+const ItemsOptions kTexts{
+    .field = "texts", .ids = IdsPolicy::kRefused, .why_no_ids = "it is not a string", .dimensions = "output_dimension"};
+
+// A type that was asked for, and how the model's vectors become it.
+struct WantedType {
+  const EmbeddingType* type = nullptr;
+  EmbedSettings settings;
+};
 
 struct EmbedRequest {
   std::shared_ptr<v1::EmbedRequest> native = std::make_shared<v1::EmbedRequest>();
-  std::vector<std::string> types;
-  int64_t dimensions = 0;  // 0: all
+  std::vector<WantedType> types;
 };
 
 // A version 4 UUID. It names a request in nobody's books, so a bad source of chance would do no harm.
@@ -80,18 +98,33 @@ absl::Status ReadParts(json& inputs, json* texts) {
   return absl::OkStatus();
 }
 
-absl::Status ReadTypes(const json* types, std::vector<std::string>* out) {
-  static const std::set<std::string> kKnown = {kFloat, kBase64};
+absl::Status ReadTypes(const json* types, std::vector<WantedType>* out) {
   if (types == nullptr) {
-    out->push_back(kFloat);
+    out->push_back({.type = &kTypes.front(), .settings = {}});
     return absl::OkStatus();
   }
   if (!types->is_array() || types->empty()) return InvalidField("embedding_types", "it is not a list of types");
   for (size_t i = 0; i < types->size(); ++i) {
-    const json& type = (*types)[i];
-    const bool known = type.is_string() && kKnown.count(type.get_ref<const std::string&>()) > 0;
-    if (!known) return InvalidField(absl::StrCat("embedding_types[", i, "]"), "it is not one of base64, float");
-    if (std::find(out->begin(), out->end(), type) == out->end()) out->push_back(type.get<std::string>());
+    const auto known =
+        std::find_if(kTypes.begin(), kTypes.end(), [&](const EmbeddingType& type) { return (*types)[i] == type.name; });
+    if (known == kTypes.end()) {
+      return InvalidField(absl::StrCat("embedding_types[", i, "]"),
+                          "it is not one of float, base64, int8, uint8, binary, ubinary");
+    }
+    const bool twice = std::any_of(out->begin(), out->end(), [&](const WantedType& w) { return w.type == &*known; });
+    if (!twice) out->push_back({.type = &*known, .settings = {}});
+  }
+  return absl::OkStatus();
+}
+
+// The vectors come once, as numbers; each other type is made of these, as the native options would make it.
+absl::Status ChooseEncodings(const ServiceCore& core, const ServedModel& model, EmbedRequest* request) {
+  for (WantedType& wanted : request->types) {
+    v1::EmbedOptions options = request->native->options();
+    options.set_encoding(wanted.type->encoding);
+    auto settings = ToEmbedSettings(options, model, core.limits);
+    if (!settings.ok()) return Renamed(settings.status(), kTexts);
+    wanted.settings = *std::move(settings);
   }
   return absl::OkStatus();
 }
@@ -110,7 +143,7 @@ absl::StatusOr<EmbedRequest> ReadRequest(HttpCall& call) {
       fields.Word("input_type", {"search_document", "search_query", "classification", "clustering", "image"})
           .value_or("");
   const std::string truncate = fields.Word("truncate", {"none", "start", "end"}).value_or("end");
-  request.dimensions = fields.Integer("output_dimension", 1, std::numeric_limits<int32_t>::max()).value_or(0);
+  ReadDimensions(&fields, kTexts.dimensions, request.native->mutable_options());
   for (const char* hint : {"max_tokens", "priority"}) fields.Any(hint);  // of billing and queues that are not ours
   absl::Status status = fields.Finish();
   if (status.ok() && (images || input_type == "image")) {
@@ -126,21 +159,37 @@ absl::StatusOr<EmbedRequest> ReadRequest(HttpCall& call) {
   if (status.ok()) status = ReadTypes(types, &request.types);
   const auto model = FindModel(call.core(), call.context(), request.native->model());
   if (status.ok()) status = model.status();
-  if (status.ok()) {
-    status = CheckDimensions(call, request.native->model(), "output_dimension", request.dimensions);
-  }
   if (!status.ok()) return status;
   request.native->mutable_options()->set_truncation(ToTruncation(truncate));
   ChoosePrompt((*model)->info(), input_type, request.native->mutable_options());
+  status = ChooseEncodings(call.core(), *(*model)->served, &request);
+  if (!status.ok()) return status;
   return request;
 }
 
-void AppendVector(const v1::Embedding& embedding, const std::string& type, std::string* out) {
-  const std::span<const float> vector(embedding.values().data(), static_cast<size_t>(embedding.values_size()));
-  if (type == kFloat) return AppendJsonFloats(vector, out);
-  out->push_back('"');
-  AppendBase64(vector, out);
-  out->push_back('"');
+void AppendVector(const v1::EmbedResult& result, const WantedType& wanted, std::string* out) {
+  const auto& values = result.embedding().values();
+  const std::span<const float> vector(values.data(), static_cast<size_t>(values.size()));
+  const Form form = wanted.type->form;
+  if (form == Form::kNumbers) return AppendJsonFloats(vector, out);
+  if (form == Form::kBase64) {
+    out->push_back('"');
+    AppendBase64(vector, out);
+    out->push_back('"');
+    return;
+  }
+  v1::Embedding encoded;
+  SetEmbedding({vector.begin(), vector.end()}, wanted.settings.spec, result.tokens_used(), wanted.settings.format,
+               &encoded);
+  char separator = '[';
+  for (const char byte : encoded.packed()) {
+    out->push_back(separator);
+    separator = ',';
+    const bool is_signed = form == Form::kSignedBytes;
+    AppendJsonNumber(is_signed ? int64_t{static_cast<signed char>(byte)} : int64_t{static_cast<unsigned char>(byte)},
+                     out);
+  }
+  out->push_back(']');
 }
 
 std::string Ending(const EmbedRequest& request, const v1::EmbedResponse& embedded) {
@@ -157,23 +206,23 @@ std::string Ending(const EmbedRequest& request, const v1::EmbedResponse& embedde
 }
 
 HttpResponse ToAnswer(EmbedRequest request, v1::EmbedResponse embedded) {
-  CutVectors(request.dimensions, true, &embedded);
   std::string end = Ending(request, embedded);
   const int count = embedded.results_size();
   const auto vectors = std::make_shared<const v1::EmbedResponse>(std::move(embedded));
   // The vectors of one type after those of the other.
-  const auto item = [vectors, types = request.types, count](int i, std::string* out) {
-    const std::string& type = types[static_cast<size_t>(i / count)];
+  const bool noise = request.types.size() == 1 && request.types.front().type->form == Form::kBase64;
+  const size_t num_types = request.types.size();
+  const auto item = [vectors, types = std::move(request.types), count](int i, std::string* out) {
+    const WantedType& wanted = types[static_cast<size_t>(i / count)];
     if (i % count == 0) {
-      absl::StrAppend(out, i > 0 ? "],\"" : "\"", type, "\":[");
+      absl::StrAppend(out, i > 0 ? "],\"" : "\"", wanted.type->name, "\":[");
     } else {
       out->push_back(',');
     }
-    AppendVector(vectors->results(i % count).embedding(), type, out);
+    AppendVector(vectors->results(i % count), wanted, out);
   };
-  const bool noise = request.types == std::vector<std::string>{kBase64};
   return ListResponse({.begin = absl::StrCat("{\"id\":\"", NewId(), "\",\"embeddings\":{"),
-                       .count = count * static_cast<int>(request.types.size()),
+                       .count = count * static_cast<int>(num_types),
                        .item = item,
                        .end = std::move(end),
                        .compression = noise ? Compression::kNever : Compression::kIfWanted});

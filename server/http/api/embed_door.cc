@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 // Of an answer, what is made at a time.
-constexpr size_t kPieceBytes = 64 * 1024;
+constexpr size_t kPieceBytes = 32 * 1024;
 // Of a caller's word in an error.
 constexpr size_t kMaxNameBytes = 64;
 
@@ -147,16 +147,13 @@ absl::StatusOr<bool> AddItems(json* inputs, const ItemsOptions& options, v1::Emb
   return false;
 }
 
-absl::Status Renamed(const absl::Status& status, const std::string& field) {
+absl::Status Renamed(const absl::Status& status, const ItemsOptions& options) {
   constexpr char kOptions[] = "options.";
-  const std::string old = FieldOf(status);
-  const std::string renamed = old == "items"                    ? field
-                              : absl::StartsWith(old, kOptions) ? old.substr(sizeof kOptions - 1)
-                                                                : old;
-  if (renamed == old) return status;
-  std::string message(status.message());
-  if (absl::StartsWith(message, old + ": ")) message.erase(0, old.size() + 2);
-  return InvalidField(renamed, message);
+  const std::string native = FieldOf(status);
+  if (native == "items") return RenameField(status, native, options.field);
+  if (native == "options.dimensions") return RenameField(status, native, options.dimensions);
+  if (!absl::StartsWith(native, kOptions)) return status;
+  return RenameField(status, native, native.substr(sizeof kOptions - 1));
 }
 
 Outcome<v1::EmbedResponse> RunWhole(HttpCall& call, std::shared_ptr<const v1::EmbedRequest> request,
@@ -164,7 +161,7 @@ Outcome<v1::EmbedResponse> RunWhole(HttpCall& call, std::shared_ptr<const v1::Em
   auto outcome = call.Run<v1::EmbedResponse>([&](Done<v1::EmbedResponse> done) {
     RunEmbed(call.core(), call.context(), std::move(request), std::move(done));
   });
-  outcome.status = Renamed(outcome.status, options.field);
+  outcome.status = Renamed(outcome.status, options);
   for (int i = 0; outcome.status.ok() && i < outcome.response.results_size(); ++i) {
     if (!outcome.response.results(i).has_status()) continue;
     const std::string path = single ? options.field : absl::StrCat(options.field, "[", i, "]");
@@ -173,25 +170,10 @@ Outcome<v1::EmbedResponse> RunWhole(HttpCall& call, std::shared_ptr<const v1::Em
   return outcome;
 }
 
-absl::Status CheckDimensions(const HttpCall& call, const std::string& model, const char* field, int64_t dimensions) {
-  if (dimensions == 0) return absl::OkStatus();
-  const auto found = FindModel(call.core(), call.context(), model);
-  if (!found.ok()) return found.status();
-  const int64_t whole = (*found)->info().dimension;
-  if (dimensions <= whole) return absl::OkStatus();
-  return InvalidField(field, absl::StrCat(dimensions, " is more than the ", whole, " that the model's vectors have"));
-}
-
-void CutVectors(int64_t dimensions, bool normalize, v1::EmbedResponse* response) {
-  for (v1::EmbedResult& result : *response->mutable_results()) {
-    auto* values = result.mutable_embedding()->mutable_values();
-    if (dimensions == 0 || dimensions >= values->size()) continue;
-    const auto size = static_cast<size_t>(dimensions);
-    const std::vector<float> cut = CutVectors(values->data(), 1, static_cast<size_t>(values->size()), size,
-                                              normalize ? Scaling::kToUnitLength : Scaling::kAsItIs);
-    values->Assign(cut.begin(), cut.end());
-    result.mutable_embedding()->set_shape(0, static_cast<int32_t>(dimensions));
-  }
+void ReadDimensions(FieldReader* fields, const std::string& field, v1::EmbedOptions* options) {
+  const auto dimensions = fields->Integer(field.c_str(), 1, std::numeric_limits<int32_t>::max());
+  if (dimensions.has_value()) options->set_dimensions(static_cast<int32_t>(*dimensions));
+  options->set_allow_untrained_dimensions(fields->Bool("allow_untrained_dimensions").value_or(false));
 }
 
 HttpResponse ListResponse(ListBody list) {

@@ -52,21 +52,21 @@ enum class IdsPolicy { kRefused, kComplete, kWithSpecialTokens };
 struct ItemsOptions {
   std::string field;  // what the protocol calls the inputs
   IdsPolicy ids = IdsPolicy::kRefused;
-  std::string why_no_ids;  // with kRefused
+  std::string why_no_ids;                 // with kRefused
+  std::string dimensions = "dimensions";  // what the protocol calls these
 };
 
 // "text", ["text", ...], [1, 2], [[1, 2], ...]. Texts are moved out of the tree. Returns whether it was a single one.
 absl::StatusOr<bool> AddItems(nlohmann::json* inputs, const ItemsOptions& options, v1::EmbedRequest* request);
 
 // Runs it, and makes the first item's failure the call's: these protocols have no other words for it. Fields of errors
-// are renamed: "items" to `field`, and "options.x" to "x".
+// are renamed: to those of the options, and "options.x" to "x".
 Outcome<v1::EmbedResponse> RunWhole(HttpCall& call, std::shared_ptr<const v1::EmbedRequest> request,
                                     const ItemsOptions& options, bool single);
-absl::Status Renamed(const absl::Status& status, const std::string& field);
+absl::Status Renamed(const absl::Status& status, const ItemsOptions& options);
 
-// 0: whole vectors. Otherwise cuts those of the response, and normalises them again unless told not to.
-absl::Status CheckDimensions(const HttpCall& call, const std::string& model, const char* field, int64_t dimensions);
-void CutVectors(int64_t dimensions, bool normalize, v1::EmbedResponse* response);
+// The field of this name, if it is there, and allow_untrained_dimensions, as the native options of these names.
+void ReadDimensions(FieldReader* fields, const std::string& field, v1::EmbedOptions* options);
 
 // begin item item ... end. Large ones are written while they are sent; item writes number i with what stands before it.
 struct ListBody {

@@ -50,7 +50,9 @@ HttpCall::HttpCall(const HttpDoorCore& door, RpcMethod method, HttpRequest* requ
     : door_(door),
       request_(request),
       cancel_(std::make_shared<CancelToken>()),
-      chain_(*door.core, method, FactsOf(*request, cancel_, &admitted_)) {
+      chain_(*door.core, method, FactsOf(*request, cancel_, &admitted_)),
+      context_(chain_.context()) {
+  context_.models = std::make_shared<StreamModels>();
   // Who may not call at all learns nothing else.
   if (!chain_.admitted().ok()) admitted_ = chain_.admitted();
 }

@@ -38,7 +38,7 @@ class HttpCall {
   // Anything but OK ends the call: it must go no further.
   const absl::Status& admitted() const { return admitted_; }
   const ServiceCore& core() const { return *door_.core; }
-  const CallContext& context() const { return chain_.context(); }
+  const CallContext& context() const { return context_; }
   const HttpRequest& request() const { return *request_; }
 
   // The body, its memory reserved; once.
@@ -68,6 +68,8 @@ class HttpCall {
   const std::shared_ptr<CancelToken> cancel_;
   absl::Status admitted_;
   CallChain chain_;
+  // The chain's, and whoever looks a model up for this call finds the same one.
+  CallContext context_;
 };
 
 // How a door's work on a call ended. response: with status OK.

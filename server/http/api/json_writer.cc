@@ -207,8 +207,8 @@ void AppendJsonString(std::string_view text, std::string* out) {
 }
 
 void AppendJsonNumber(int64_t number, std::string* out) { AppendNumber(number, out); }
-void AppendJsonNumber(float number, std::string* out) { AppendNumber(number, out); }
-void AppendJsonNumber(double number, std::string* out) { AppendNumber(number, out); }
+void AppendJsonNumber(float number, std::string* out) { AppendFloating(number, out); }
+void AppendJsonNumber(double number, std::string* out) { AppendFloating(number, out); }
 
 void AppendJsonFloats(std::span<const float> values, std::string* out) {
   // Long enough for any float and the comma; what is not used is given back.

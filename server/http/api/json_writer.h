@@ -21,9 +21,10 @@ namespace attendant {
 // With the quotes. Bytes that are not UTF-8 become U+FFFD.
 void AppendJsonString(std::string_view text, std::string* out);
 void AppendJsonNumber(int64_t number, std::string* out);
-void AppendJsonNumber(float number, std::string* out);   // finite
-void AppendJsonNumber(double number, std::string* out);  // finite
-// [0.1,0.2]
+// What is not finite becomes "NaN", "Infinity" or "-Infinity", as protobuf's mapping has it.
+void AppendJsonNumber(float number, std::string* out);
+void AppendJsonNumber(double number, std::string* out);
+// [0.1,0.2]; all finite.
 void AppendJsonFloats(std::span<const float> values, std::string* out);
 
 // Without quotes. Pieces whose sizes are multiples of 3 may be put together.

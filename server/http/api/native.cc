@@ -1,5 +1,6 @@
 #include "server/http/api/native.h"
 
+#include <google/protobuf/reflection.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "server/http/api/json_reader.h"
 #include "server/http/api/json_writer.h"
 #include "server/rpc/attention_flow.h"
+#include "server/rpc/compare_flow.h"
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/model_flows.h"
 #include "server/rpc/status_mapping.h"
@@ -22,7 +24,7 @@ namespace attendant {
 namespace {
 
 constexpr char kPrefix[] = "/attendant/v1/";
-constexpr size_t kPieceBytes = 64 * 1024;
+constexpr size_t kPieceBytes = 16 * 1024;
 // A multiple of 3 floats, so that its base64 has no end.
 constexpr size_t kPieceFloats = 12 * 1024;
 
@@ -70,6 +72,9 @@ class MessageBody {
       AppendJsonString(field.json_name(), out);
       out->push_back(':');
     }
+    if (field.is_repeated() && field.cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_FLOAT) {
+      return WriteFloats(field, out);
+    }
     const bool list = field.is_repeated() && !field.is_map() && field.message_type() != nullptr;
     if (!list) {
       AppendJsonField(*message_, field, out);
@@ -80,6 +85,20 @@ class MessageBody {
     out->push_back(element_ == 0 ? '[' : ',');
     AppendJsonMessage(reflection.GetRepeatedMessage(*message_, &field, element_), out);
     if (++element_ < reflection.FieldSize(*message_, &field)) return;
+    out->push_back(']');
+    element_ = 0;
+    ++field_;
+  }
+
+  void WriteFloats(const google::protobuf::FieldDescriptor& field, std::string* out) {
+    constexpr int kAtATime = 1024;
+    const auto values = message_->GetReflection()->GetRepeatedFieldRef<float>(*message_, &field);
+    const int end = std::min(values.size(), element_ + kAtATime);
+    for (; element_ < end; ++element_) {
+      out->push_back(element_ == 0 ? '[' : ',');
+      AppendJsonNumber(values.Get(element_), out);
+    }
+    if (element_ < values.size()) return;
     out->push_back(']');
     element_ = 0;
     ++field_;
@@ -101,6 +120,18 @@ HttpResponse MessageResponse(std::shared_ptr<const google::protobuf::Message> me
   return response;
 }
 
+// About what the largest of an answer's repeated messages takes as text, which is made whole: a float takes four bytes
+// in the message, and twelve in JSON.
+template <typename Response>
+int64_t LargestElementText(const Response& response) {
+  constexpr int64_t kTextPerByte = 3;
+  size_t largest = 0;
+  if constexpr (requires { response.results(0).embedding(); }) {
+    for (const auto& result : response.results()) largest = std::max(largest, result.ByteSizeLong());
+  }
+  return kTextPerByte * static_cast<int64_t>(largest);
+}
+
 template <typename Request, typename Response>
 HttpDoor DoorOf(Flow<Request, Response> flow) {
   return [flow = std::move(flow)](HttpCall& call) -> HttpOutcome {
@@ -108,6 +139,7 @@ HttpDoor DoorOf(Flow<Request, Response> flow) {
     if (absl::Status status = ReadMessage(call, request.get()); !status.ok()) return {.status = std::move(status)};
     auto outcome = call.Run<Response>(
         [&](Done<Response> done) { flow(call.core(), call.context(), std::move(request), std::move(done)); });
+    if (outcome.status.ok()) outcome.status = call.Reserve(LargestElementText(outcome.response));
     if (!outcome.status.ok()) return {.status = std::move(outcome.status), .report = std::move(outcome.report)};
     return {.report = std::move(outcome.report),
             .response = MessageResponse(std::make_shared<Response>(std::move(outcome.response)))};
@@ -172,6 +204,9 @@ void RegisterNative(const HttpDoorCore& core, HttpServer* server) {
   };
   handle("Embed", RpcMethod::kHttpEmbed, DoorOf<v1::EmbedRequest, v1::EmbedResponse>(&RunEmbed));
   handle("Tokenize", RpcMethod::kHttpTokenize, DoorOf<v1::TokenizeRequest, v1::TokenizeResponse>(&Tokenize));
+  handle("Rank", RpcMethod::kHttpRank, DoorOf<v1::RankRequest, v1::RankResponse>(&RunRank));
+  handle("Similarity", RpcMethod::kHttpSimilarity,
+         DoorOf<v1::SimilarityRequest, v1::SimilarityResponse>(&RunSimilarity));
   handle("GetAttention", RpcMethod::kHttpGetAttention, &GetAttention);
   handle("ListModels", RpcMethod::kHttpListModels,
          DoorOf<v1::ListModelsRequest, v1::ListModelsResponse>(&RunListModels));

@@ -1,7 +1,6 @@
 #include "server/http/api/openai.h"
 
 #include <chrono>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -23,7 +22,6 @@ struct EmbeddingsRequest {
   ItemsOptions items{.field = "input", .ids = IdsPolicy::kRefused, .why_no_ids = kNoIds};
   bool single = false;
   bool base64 = false;
-  int64_t dimensions = 0;  // 0: all
 };
 
 absl::StatusOr<EmbeddingsRequest> ReadRequest(HttpCall& call) {
@@ -34,7 +32,7 @@ absl::StatusOr<EmbeddingsRequest> ReadRequest(HttpCall& call) {
   nlohmann::json* input = fields.Any("input");
   request.native->set_model(fields.String("model").value_or(""));
   request.base64 = fields.Word("encoding_format", {"base64", "float"}).value_or("float") == "base64";
-  request.dimensions = fields.Integer("dimensions", 1, std::numeric_limits<int32_t>::max()).value_or(0);
+  ReadDimensions(&fields, request.items.dimensions, request.native->mutable_options());
   fields.String("user");
   // Beyond OpenAI's.
   const bool own_vocabulary = fields.Word("vocabulary", {"model"}).has_value();
@@ -51,13 +49,10 @@ absl::StatusOr<EmbeddingsRequest> ReadRequest(HttpCall& call) {
   const auto single = AddItems(input, request.items, request.native.get());
   if (!single.ok()) return single.status();
   request.single = *single;
-  absl::Status status = CheckDimensions(call, request.native->model(), "dimensions", request.dimensions);
-  if (!status.ok()) return status;
   return request;
 }
 
 HttpResponse ToAnswer(const EmbeddingsRequest& request, v1::EmbedResponse embedded) {
-  CutVectors(request.dimensions, true, &embedded);
   int64_t tokens = 0;
   for (const v1::EmbedResult& result : embedded.results()) tokens += result.tokens_used();
   std::string end = "],\"model\":";

@@ -24,8 +24,6 @@ const ItemsOptions kInputs{.field = "inputs", .ids = IdsPolicy::kComplete, .why_
 struct EmbedRequest {
   std::shared_ptr<v1::EmbedRequest> native = std::make_shared<v1::EmbedRequest>();
   bool single = false;
-  bool normalize = true;
-  int64_t dimensions = 0;  // 0: all
   size_t characters = 0;
 };
 
@@ -51,18 +49,15 @@ absl::StatusOr<EmbedRequest> ReadEmbed(HttpCall& call, v1::Output output) {
   options.set_truncation(ToTruncation(truncate, fields.Word("truncation_direction", {"left", "right"}).value_or("")));
   if (auto prompt = fields.String("prompt_name")) options.set_prompt_name(*std::move(prompt));
   if (output == v1::OUTPUT_POOLED) {
-    request.normalize = fields.Bool("normalize").value_or(true);
-    request.dimensions = fields.Integer("dimensions", 1, std::numeric_limits<int32_t>::max()).value_or(0);
+    options.set_normalize(fields.Bool("normalize").value_or(true));
+    ReadDimensions(&fields, kInputs.dimensions, &options);
   }
   if (absl::Status status = fields.Finish(); !status.ok()) return status;
   const auto single = AddItems(inputs, kInputs, request.native.get());
   if (!single.ok()) return single.status();
   request.single = *single;
   options.set_output(output);
-  if (output == v1::OUTPUT_POOLED) options.set_normalize(request.normalize);
   for (const v1::Item& item : request.native->items()) request.characters += CountCharacters(item.text());
-  absl::Status status = CheckDimensions(call, "", "dimensions", request.dimensions);
-  if (!status.ok()) return status;
   return request;
 }
 
@@ -87,31 +82,40 @@ void AddHeaders(const HttpCall& call, const EmbedRequest& request, const Outcome
   add("x-inference-time", milliseconds(outcome.report.compute));
 }
 
+// A list of vectors, or of lists of vectors, written row by row: those of one text may be megabytes.
+HttpResponse VectorLists(const std::shared_ptr<const v1::EmbedResponse>& vectors) {
+  std::vector<std::pair<int, int>> rows;  // result, and row of it; -1: it is no list
+  for (int i = 0; i < vectors->results_size(); ++i) {
+    const v1::Embedding& embedding = vectors->results(i).embedding();
+    if (embedding.shape_size() == 1) rows.emplace_back(i, -1);
+    for (int row = 0; embedding.shape_size() > 1 && row < embedding.shape(0); ++row) rows.emplace_back(i, row);
+  }
+  const int count = static_cast<int>(rows.size());
+  const auto item = [vectors, rows = std::move(rows)](int i, std::string* out) {
+    const auto [result, row] = rows[static_cast<size_t>(i)];
+    const v1::Embedding& embedding = vectors->results(result).embedding();
+    const auto row_size = static_cast<size_t>(embedding.shape(embedding.shape_size() - 1));
+    const auto offset = row_size * static_cast<size_t>(std::max(row, 0));
+    if (i > 0) out->push_back(',');
+    if (row == 0) out->push_back('[');
+    AppendJsonFloats({embedding.values().data() + offset, row_size}, out);
+    if (row >= 0 && row + 1 == embedding.shape(0)) out->push_back(']');
+  };
+  return ListResponse({.begin = "[", .count = count, .item = item, .end = "]"});
+}
+
 // output: what each input becomes, a vector or one vector for each token.
 HttpOutcome ServeEmbed(HttpCall& call, v1::Output output) {
   auto request = ReadEmbed(call, output);
   if (!request.ok()) return {.status = request.status()};
   auto outcome = RunWhole(call, request->native, kInputs, request->single);
   if (!outcome.status.ok()) return {.status = std::move(outcome.status), .report = std::move(outcome.report)};
-  CutVectors(request->dimensions, request->normalize, &outcome.response);
   HttpOutcome answer{.report = outcome.report};
   std::vector<std::pair<std::string, std::string>> headers;
   AddHeaders(call, *request, outcome, &answer.response);
   headers.swap(answer.response.headers);
   const auto vectors = std::make_shared<const v1::EmbedResponse>(std::move(outcome.response));
-  const auto item = [vectors](int i, std::string* out) {
-    if (i > 0) out->push_back(',');
-    const v1::Embedding& embedding = vectors->results(i).embedding();
-    const auto row_size = static_cast<size_t>(embedding.shape(embedding.shape_size() - 1));
-    if (embedding.shape_size() == 1) return AppendJsonFloats({embedding.values().data(), row_size}, out);
-    out->push_back('[');
-    for (int row = 0; row < embedding.shape(0); ++row) {
-      if (row > 0) out->push_back(',');
-      AppendJsonFloats({embedding.values().data() + static_cast<size_t>(row) * row_size, row_size}, out);
-    }
-    out->push_back(']');
-  };
-  answer.response = ListResponse({.begin = "[", .count = vectors->results_size(), .item = item, .end = "]"});
+  answer.response = VectorLists(vectors);
   answer.response.headers = std::move(headers);
   return answer;
 }

@@ -8,12 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "attendant/v1/embedding.pb.h"
-#include "server/rpc/attention_flow.h"
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/foreign_answer.h"
 #include "server/rpc/inference/infer_request.h"
 #include "server/rpc/status_mapping.h"
-#include "server/rpc/work_pool.h"
 
 namespace attendant {
 namespace {
@@ -21,7 +19,7 @@ namespace {
 using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 
-// Lives until its last step is done: each step's callback holds a reference.
+// Lives until its answer is made: the callback holds a reference.
 class InferRun : public std::enable_shared_from_this<InferRun> {
  public:
   InferRun(const ServiceCore& core, CallContext call, std::shared_ptr<const ModelInferRequest> request,
@@ -35,65 +33,28 @@ class InferRun : public std::enable_shared_from_this<InferRun> {
     if (plan_.timeout.has_value() && *plan_.timeout < call_.deadline - call_.arrival) {
       call_.deadline = call_.arrival + *plan_.timeout;
     }
-    // All steps on one model, whatever is swapped meanwhile.
-    if (call_.models == nullptr) call_.models = std::make_shared<StreamModels>();
-    const auto model = FindModel(core_, call_, request_->model_name());
-    if (!model.ok()) return Finish(model.status());
-    if (absl::Status status = CheckDimensions((*model)->info().dimension); !status.ok()) return Finish(status);
-    outcome_.response.set_model_name((*model)->info().name);
-    (*outcome_.response.mutable_parameters())["model_fingerprint"].set_string_param((*model)->info().fingerprint);
-    lengths_.resize(static_cast<size_t>(plan_.native->items_size()));
-    EmbedPooled();
+    RunEmbed(core_, call_, plan_.native, [self = shared_from_this()](Outcome<v1::EmbedResponse> embedded) {
+      self->OnEmbedded(std::move(embedded));
+    });
   }
 
  private:
-  bool Wants(InferOutput output) const { return std::count(plan_.outputs.begin(), plan_.outputs.end(), output) > 0; }
-
-  absl::Status CheckDimensions(int32_t whole) const {
-    if (plan_.dimensions <= whole) return absl::OkStatus();
-    return InvalidField("parameters[\"dimensions\"]",
-                        absl::StrCat(plan_.dimensions, " is more than the ", whole, " of the model's vectors"));
+  void OnEmbedded(Outcome<v1::EmbedResponse> embedded) {
+    outcome_.report = std::move(embedded.report);
+    embedded_ = std::move(embedded.response);
+    absl::Status status = InWordsOfTensors(embedded.status);
+    const auto& results = embedded_.results();
+    for (int row = 0; status.ok() && row < results.size(); ++row) {
+      status = RowStatus(results[row], row);
+      lengths_.push_back(results[row].tokens_used());
+    }
+    if (!status.ok()) return Finish(std::move(status));
+    Answer();
   }
 
-  // Each step ends with the next.
-  void EmbedPooled() {
-    const bool others = Wants(InferOutput::kLastHiddenState) || Wants(InferOutput::kAttentions);
-    // A mask alone needs the lengths that come with it.
-    if (!Wants(InferOutput::kSentenceEmbedding) && others) return EmbedTokens();
-    auto native = plan_.dimensions == 0 && !others ? plan_.native : std::make_shared<v1::EmbedRequest>(*plan_.native);
-    auto model = FindModel(core_, call_, request_->model_name());
-    if (!model.ok()) return Finish(model.status());
-    v1::EmbedOptions* options = native->mutable_options();
-    normalize_ = options->has_normalize() ? options->normalize() : (*model)->info().normalize;
-    cut_ = plan_.dimensions != 0 && plan_.dimensions != (*model)->info().dimension;
-    if (cut_) options->set_normalize(false);
-    Embed(std::move(native), &pooled_, &InferRun::EmbedTokens);
-  }
-
-  void EmbedTokens() {
-    if (!Wants(InferOutput::kLastHiddenState)) return AttendRow(0);
-    auto native = std::make_shared<v1::EmbedRequest>(*plan_.native);
-    native->mutable_options()->set_output(v1::OUTPUT_TOKENS);
-    native->mutable_options()->clear_normalize();
-    Embed(std::move(native), &hidden_, &InferRun::AttendFirst);
-  }
-
-  void AttendFirst() { AttendRow(0); }
-
-  void Embed(std::shared_ptr<v1::EmbedRequest> native, v1::EmbedResponse* out, void (InferRun::*next)()) {
-    RunEmbed(core_, call_, std::move(native),
-             [self = shared_from_this(), out, next](Outcome<v1::EmbedResponse> embedded) {
-               self->Add(embedded.report);
-               absl::Status status = std::move(embedded.status);
-               const auto& results = embedded.response.results();
-               for (int row = 0; status.ok() && row < results.size(); ++row) {
-                 status = self->RowStatus(results[row], row);
-                 self->lengths_[static_cast<size_t>(row)] = results[row].tokens_used();
-               }
-               if (!status.ok()) return self->Finish(std::move(status));
-               out->Swap(&embedded.response);
-               ((*self).*next)();
-             });
+  static absl::Status InWordsOfTensors(const absl::Status& status) {
+    return RenameField(RenameField(status, "options.dimensions", "parameters[\"dimensions\"]"), "options.attention",
+                       "outputs");
   }
 
   absl::Status RowStatus(const v1::EmbedResult& result, int row) const {
@@ -101,70 +62,23 @@ class InferRun : public std::enable_shared_from_this<InferRun> {
     return ToCallStatus(result.status(), absl::StrCat(plan_.columns == 0 ? kTextInput : kIdsInput, " row ", row));
   }
 
-  // Row by row, so that what waits for the others is bounded as it grows.
-  void AttendRow(int row) {
-    if (!Wants(InferOutput::kAttentions) || row == plan_.native->items_size()) return Answer();
-    auto native = std::make_shared<v1::GetAttentionRequest>();
-    const v1::EmbedOptions& options = plan_.native->options();
-    native->set_model(plan_.native->model());
-    *native->mutable_item() = plan_.native->items(row);
-    native->set_truncation(options.truncation());
-    native->set_service_class(plan_.native->service_class());
-    if (options.prompt_case() == v1::EmbedOptions::kPromptName) native->set_prompt_name(options.prompt_name());
-    RunAttention(core_, call_, std::move(native), [self = shared_from_this(), row](Outcome<AttentionResponse> maps) {
-      self->OnMaps(row, std::move(maps));
-    });
-  }
-
-  void OnMaps(int row, Outcome<AttentionResponse> maps) {
-    Add(maps.report);
-    if (!maps.status.ok()) return Finish(OfRow(maps.status, row));
-    const auto& shape = maps.response.header.shape();
-    layers_ = shape[0];
-    heads_ = shape[1];
-    lengths_[static_cast<size_t>(row)] = shape[3];
-    maps_.push_back(std::move(maps.response.values));
-    absl::Status status = CheckMaps();
-    if (!status.ok()) return Finish(std::move(status));
-    // Tokenising is none of the workers' work.
-    core_.pool->Post([self = shared_from_this(), row] { self->AttendRow(row + 1); });
-  }
-
-  // The status of one row's GetAttention, with the row.
-  absl::Status OfRow(const absl::Status& status, int row) const {
-    if (!absl::IsInvalidArgument(status)) return status;
-    const absl::string_view message = status.message();
-    return InvalidField(absl::StrCat(plan_.columns == 0 ? kTextInput : kIdsInput, " row ", row),
-                        std::string_view(message.data(), message.size()));
-  }
-
-  // As far as it is known, padded.
-  absl::Status CheckMaps() const {
-    const int64_t rows = plan_.native->items_size();
-    const int64_t bytes = rows * layers_ * heads_ * Width() * Width() * int64_t{sizeof(float)};
-    if (bytes <= core_.limits.max_attention_bytes) return absl::OkStatus();
-    return InvalidField("outputs", absl::StrCat("attentions would take ", bytes, " bytes, padded to ", Width(),
-                                                " tokens, more than the limit of ", core_.limits.max_attention_bytes,
-                                                " (--max-attention-bytes); send fewer or shorter rows"));
-  }
-
   // Tokens that rows are padded to.
   int64_t Width() const {
     return plan_.columns != 0 ? plan_.columns : *std::max_element(lengths_.begin(), lengths_.end());
   }
 
-  void Add(const CallReport& report) {
-    const auto larger = [](auto* mine, const auto& other) {
-      if (other.has_value()) *mine = std::max(mine->value_or(Microseconds(0)), *other);
-    };
-    larger(&outcome_.report.tokenize, report.tokenize);
-    larger(&outcome_.report.queue, report.queue);
-    larger(&outcome_.report.compute, report.compute);
-    for (const auto& [code, count] : report.items) outcome_.report.items[code] += count;
+  // The vectors of a row's tokens.
+  const v1::Embedding& HiddenOf(const v1::EmbedResult& result) const {
+    return Wants(plan_, InferOutput::kSentenceEmbedding) ? result.additional(0) : result.embedding();
   }
 
   void Answer() {
     ModelInferResponse& response = outcome_.response;
+    response.set_model_name(embedded_.model());
+    (*response.mutable_parameters())["model_fingerprint"].set_string_param(embedded_.model_fingerprint());
+    if (embedded_.untrained_dimensions()) {
+      (*response.mutable_parameters())["untrained_dimensions"].set_bool_param(true);
+    }
     response.set_model_version(kOnlyVersion);
     response.set_id(request_->id());
     absl::Status status;
@@ -175,21 +89,22 @@ class InferRun : public std::enable_shared_from_this<InferRun> {
   }
 
   absl::Status AddOutput(InferOutput output) {
-    const int64_t rows = plan_.native->items_size();
+    const int64_t rows = embedded_.results_size();
+    const v1::EmbedResult& first = embedded_.results(0);
     switch (output) {
       case InferOutput::kSentenceEmbedding: {
-        const int64_t size = pooled_.results(0).embedding().shape(0);
-        auto values = NewOutput(output, {rows, cut_ ? plan_.dimensions : size});
+        auto values = NewOutput(output, {rows, first.embedding().shape(0)});
         if (values.ok()) FillPooled(*values);
         return values.status();
       }
       case InferOutput::kLastHiddenState: {
-        auto values = NewOutput(output, {rows, Width(), hidden_.results(0).embedding().shape(1)});
+        auto values = NewOutput(output, {rows, Width(), HiddenOf(first).shape(1)});
         if (values.ok()) FillHidden(*values);
         return values.status();
       }
       case InferOutput::kAttentions: {
-        auto values = NewOutput(output, {rows, layers_, heads_, Width(), Width()});
+        const auto& shape = first.attention().shape();
+        auto values = NewOutput(output, {rows, shape[0], shape[1], Width(), Width()});
         if (values.ok()) FillMaps(*values);
         return values.status();
       }
@@ -217,7 +132,7 @@ class InferRun : public std::enable_shared_from_this<InferRun> {
       return InvalidField("outputs", absl::StrCat("with ", InferOutputName(output), " the answer would take ",
                                                   answer_bytes_, " bytes, more than the limit (",
                                                   maps ? "--max-attention-bytes" : "--max-message-bytes",
-                                                  "); send fewer rows, or rows of one length"));
+                                                  "); send fewer or shorter rows"));
     }
     // Once as the message, once on the wire.
     return Reserve(2 * bytes, call_.reservation.get());
@@ -246,34 +161,27 @@ class InferRun : public std::enable_shared_from_this<InferRun> {
   }
 
   void FillPooled(float* out) const {
-    for (const v1::EmbedResult& result : pooled_.results()) {
+    for (const v1::EmbedResult& result : embedded_.results()) {
       const auto& values = result.embedding().values();
-      if (!cut_) {
-        Copy(values.data(), values.size(), out);
-        out += values.size();
-        continue;
-      }
-      const auto shorter =
-          CutVectors(values.data(), 1, static_cast<size_t>(values.size()), static_cast<size_t>(plan_.dimensions),
-                     normalize_ ? Scaling::kToUnitLength : Scaling::kAsItIs);
-      Copy(shorter.data(), plan_.dimensions, out);
-      out += plan_.dimensions;
+      Copy(values.data(), values.size(), out);
+      out += values.size();
     }
   }
 
   void FillHidden(float* out) const {
-    for (const v1::EmbedResult& result : hidden_.results()) {
-      const v1::Embedding& embedding = result.embedding();
+    for (const v1::EmbedResult& result : embedded_.results()) {
+      const v1::Embedding& embedding = HiddenOf(result);
       Copy(embedding.values().data(), embedding.values_size(), out);
       out += Width() * embedding.shape(1);
     }
   }
 
   void FillMaps(float* out) const {
-    for (size_t row = 0; row < maps_.size(); ++row) {
-      const int64_t length = lengths_[row];
-      const float* map = maps_[row].data();
-      for (int64_t i = 0; i < layers_ * heads_; ++i, out += Width() * Width()) {
+    for (const v1::EmbedResult& result : embedded_.results()) {
+      const auto& shape = result.attention().shape();
+      const int64_t length = shape[3];
+      const float* map = result.attention().values().data();
+      for (int64_t i = 0; i < int64_t{shape[0]} * shape[1]; ++i, out += Width() * Width()) {
         for (int64_t query = 0; query < length; ++query, map += length) Copy(map, length, out + query * Width());
       }
     }
@@ -306,13 +214,7 @@ class InferRun : public std::enable_shared_from_this<InferRun> {
   const std::shared_ptr<const ModelInferRequest> request_;
   Done<ModelInferResponse> done_;
   InferPlan plan_;
-  bool normalize_ = false;
-  bool cut_ = false;  // to fewer dimensions
-  v1::EmbedResponse pooled_;
-  v1::EmbedResponse hidden_;
-  std::vector<std::vector<float>> maps_;  // one per row
-  int64_t layers_ = 0;
-  int64_t heads_ = 0;
+  v1::EmbedResponse embedded_;
   std::vector<int64_t> lengths_;  // of the rows, in tokens
   int64_t answer_bytes_ = 0;
   Outcome<ModelInferResponse> outcome_;

@@ -1,5 +1,4 @@
-// One ModelInfer from message to message, on the native flows: RunEmbed for vectors, pooled or per token, RunAttention
-// for each row's maps. Outputs of several kinds are computed one after another.
+// One ModelInfer from message to message, on the native RunEmbed: all outputs come from one pass.
 //
 // Rows of different lengths are computed as they are and padded with zeros only in the answer.
 // Thread-safety: as RunEmbed. `done` is called exactly once.

@@ -179,6 +179,20 @@ absl::Status ReadOutputs(const ModelInferRequest& request, InferPlan* plan) {
   return absl::OkStatus();
 }
 
+// In the native request. Vectors there are in any case; those that nobody asked for are pooled, the smallest.
+void SetOutputs(InferPlan* plan) {
+  v1::EmbedOptions* options = plan->native->mutable_options();
+  if (Wants(*plan, InferOutput::kAttentions)) options->mutable_attention();
+  if (!Wants(*plan, InferOutput::kLastHiddenState)) return;
+  if (Wants(*plan, InferOutput::kSentenceEmbedding)) {
+    options->add_additional_outputs(v1::OUTPUT_TOKENS);
+    return;
+  }
+  options->set_output(v1::OUTPUT_TOKENS);
+  options->clear_normalize();
+  options->clear_dimensions();
+}
+
 absl::StatusOr<int64_t> WholeNumber(const InferParameter& parameter, const std::string& field, int64_t min) {
   std::optional<int64_t> value;
   if (parameter.has_int64_param()) value = parameter.int64_param();
@@ -205,7 +219,11 @@ absl::Status ReadParameter(const std::string& name, const InferParameter& parame
   } else if (name == "dimensions") {
     const auto dimensions = WholeNumber(parameter, field, 1);
     if (!dimensions.ok()) return dimensions.status();
-    plan->dimensions = *dimensions;
+    // Too many are refused later, with the number that there is.
+    options->set_dimensions(static_cast<int32_t>(std::min<int64_t>(*dimensions, std::numeric_limits<int32_t>::max())));
+  } else if (name == "allow_untrained_dimensions") {
+    if (!parameter.has_bool_param()) return InvalidField(field, "not a bool_param");
+    options->set_allow_untrained_dimensions(parameter.bool_param());
   } else if (name == "normalize") {
     if (!parameter.has_bool_param()) return InvalidField(field, "not a bool_param");
     options->set_normalize(parameter.bool_param());
@@ -222,6 +240,10 @@ absl::Status ReadParameter(const std::string& name, const InferParameter& parame
 }
 
 }  // namespace
+
+bool Wants(const InferPlan& plan, InferOutput output) {
+  return std::count(plan.outputs.begin(), plan.outputs.end(), output) > 0;
+}
 
 const char* InferOutputName(InferOutput output) { return kOutputNames[static_cast<size_t>(output)]; }
 
@@ -246,6 +268,7 @@ absl::StatusOr<InferPlan> PlanInfer(const RequestLimits& limits, Reservation* re
   for (const auto& [name, parameter] : request.parameters()) {
     if (status = ReadParameter(name, parameter, &plan); !status.ok()) return status;
   }
+  SetOutputs(&plan);
   const auto inputs = FindInputs(request);
   if (!inputs.ok()) return inputs.status();
   const auto text = inputs->find(kTextInput);

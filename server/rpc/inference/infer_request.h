@@ -31,13 +31,15 @@ const char* InferOutputName(InferOutput output);  // "sentence_embedding", ...
 enum class Contents { kTyped, kRaw };
 
 struct InferPlan {
-  std::shared_ptr<v1::EmbedRequest> native;  // pooled, the model's own normalisation unless told otherwise
+  // With all outputs, so that one pass makes them; the model's own normalisation unless told otherwise.
+  std::shared_ptr<v1::EmbedRequest> native;
   std::vector<InferOutput> outputs;          // each once, in the order asked for; at least one
   int64_t columns = 0;                       // of input_ids, to which outputs are padded; 0: texts came
-  int64_t dimensions = 0;                    // of the sentence embedding; 0: all
   Contents contents = Contents::kRaw;        // of the answer, as of the request
   std::optional<Microseconds> timeout;
 };
+
+bool Wants(const InferPlan& plan, InferOutput output);
 
 // Reserves the memory of the copies.
 absl::StatusOr<InferPlan> PlanInfer(const RequestLimits& limits, Reservation* reservation,

@@ -83,14 +83,13 @@ absl::Status StatusOf(const Outcome<Native>& native) {
   return StatusOf(native.status, failed ? &native.response.results(0).status() : nullptr);
 }
 
-absl::Status CheckDimensions(const ServiceCore& core, const CallContext& call, uint32_t dimensions, bool* cut) {
-  const auto model = FindModel(core, call, "");
-  if (!model.ok()) return model.status();
-  const auto whole = static_cast<uint32_t>((*model)->info().dimension);
-  *cut = dimensions != whole;
-  if (dimensions >= 1 && dimensions <= whole) return absl::OkStatus();
-  return InvalidField("dimensions",
-                      absl::StrCat(dimensions, " is not between 1 and ", whole, ", what the model's vectors have"));
+// 0 has a meaning of its own in the native message.
+absl::Status SetDimensions(uint32_t dimensions, v1::EmbedOptions* options) {
+  if (dimensions == 0 || dimensions > static_cast<uint32_t>(std::numeric_limits<int32_t>::max())) {
+    return InvalidField("dimensions", absl::StrCat(dimensions, " is not a size that vectors can have"));
+  }
+  options->set_dimensions(static_cast<int32_t>(dimensions));
+  return absl::OkStatus();
 }
 
 // The piece of the text that a token comes from.
@@ -184,28 +183,20 @@ void RunTeiEmbed(const ServiceCore& core, CallContext call, const std::shared_pt
                  Done<tei::v1::EmbedResponse> done) {
   auto native = ToNative(call, *request);
   absl::Status status = native.status();
-  bool cut = false;
-  if (status.ok() && request->has_dimensions()) status = CheckDimensions(core, call, request->dimensions(), &cut);
+  if (status.ok() && request->has_dimensions()) {
+    status = SetDimensions(request->dimensions(), (*native)->mutable_options());
+  }
   if (!status.ok()) return done(Failed<tei::v1::EmbedResponse>(std::move(status)));
-  const bool normalize = !request->has_normalize() || request->normalize();
-  (*native)->mutable_options()->set_normalize(normalize && !cut);
+  (*native)->mutable_options()->set_normalize(!request->has_normalize() || request->normalize());
   RunEmbed(core, call, *std::move(native),
-           [call, request, cut, normalize, done = std::move(done)](Outcome<v1::EmbedResponse> embedded) {
-             absl::Status failure = StatusOf(embedded);
+           [call, request, done = std::move(done)](Outcome<v1::EmbedResponse> embedded) {
+             absl::Status failure = RenameField(StatusOf(embedded), "options.dimensions", "dimensions");
              if (!failure.ok()) {
                return done(Failed<tei::v1::EmbedResponse>(std::move(failure), std::move(embedded.report)));
              }
              Outcome<tei::v1::EmbedResponse> outcome{.status = {}, .response = {}, .report = embedded.report};
              v1::EmbedResult& result = *embedded.response.mutable_results(0);
-             auto* values = result.mutable_embedding()->mutable_values();
-             if (cut) {
-               const size_t size = std::min<size_t>(request->dimensions(), static_cast<size_t>(values->size()));
-               const auto scaling = normalize ? Scaling::kToUnitLength : Scaling::kAsItIs;
-               const auto shorter = CutVectors(values->data(), 1, static_cast<size_t>(values->size()), size, scaling);
-               outcome.response.mutable_embeddings()->Add(shorter.begin(), shorter.end());
-             } else {
-               outcome.response.mutable_embeddings()->Swap(values);
-             }
+             outcome.response.mutable_embeddings()->Swap(result.mutable_embedding()->mutable_values());
              SetMetadata(call, embedded.report, request->inputs(), result.tokens_used(),
                          outcome.response.mutable_metadata());
              done(std::move(outcome));

@@ -80,6 +80,9 @@ class LetterModel final : public ServedModel {
   }
   absl::Status CheckAttentionSpec(const AttentionSpec&, int32_t) const override { return absl::OkStatus(); }
   int32_t OutputDimension(const EmbedSpec&) const override { return 2; }
+  absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec&) const override {
+    return absl::InvalidArgumentError("no ranges");
+  }
   std::string_view TokenText(int32_t) const override { return "x"; }
   bool IsSpecialToken(int32_t) const override { return false; }
 

@@ -171,6 +171,8 @@ TEST(Metrics, NamesAreThoseOfGrpc) {
     if (canonical == absl::StatusCode::kOk || canonical == absl::StatusCode::kCancelled) continue;
     EXPECT_EQ(StatusCodeName(canonical), absl::StatusCodeToString(canonical));
   }
+  EXPECT_EQ(RpcMethodName(RpcMethod::kRank), "Rank");
+  EXPECT_EQ(RpcMethodName(RpcMethod::kSimilarity), "Similarity");
   EXPECT_EQ(RpcMethodName(RpcMethod::kGetModel), "GetModel");
 }
 

@@ -18,9 +18,6 @@ using ::testing::HasSubstr;
 
 class ConversionTest : public ::testing::Test {
  protected:
-  std::string FieldOfEmbedOptions(const v1::EmbedOptions& options) {
-    return FieldOf(ToEmbedSettings(options, model_.info(), limits_).status());
-  }
   std::string FieldOfAttention(const v1::GetAttentionRequest& request) {
     return FieldOf(ToAttentionSpec(request, model_.info()).status());
   }
@@ -30,51 +27,7 @@ class ConversionTest : public ::testing::Test {
   RequestLimits limits_;
 };
 
-TEST_F(ConversionTest, EmptyOptionsAreTheModelsOwn) {
-  const auto settings = ToEmbedSettings(v1::EmbedOptions(), model_.info(), limits_);
-  ASSERT_TRUE(settings.ok());
-  EXPECT_TRUE(settings->spec.pooling.empty());
-  EXPECT_TRUE(settings->spec.normalize);
-  EXPECT_EQ(settings->spec.output, OutputKind::kPooled);
-  EXPECT_EQ(settings->tokenize.truncation, Truncation::kModelDefault);
-  EXPECT_FALSE(settings->tokenize.prompt_name.has_value());
-  EXPECT_FALSE(settings->tokenize.prompt_text.has_value());
-}
-
-TEST_F(ConversionTest, OptionsAreTakenOverAndPoolingIsSorted) {
-  v1::EmbedOptions options;
-  options.add_pooling(v1::POOLING_LAST_TOKEN);
-  options.add_pooling(v1::POOLING_WEIGHTED_MEAN);
-  options.add_pooling(v1::POOLING_MEAN_SQRT_LEN);
-  options.add_pooling(v1::POOLING_MEAN);
-  options.add_pooling(v1::POOLING_MAX);
-  options.add_pooling(v1::POOLING_CLS);
-  options.set_normalize(false);
-  options.set_prompt_text("");
-  options.set_truncation(v1::TRUNCATION_START);
-  limits_.max_tokens_per_item = 8;
-  const auto settings = ToEmbedSettings(options, model_.info(), limits_);
-  ASSERT_TRUE(settings.ok());
-  EXPECT_THAT(settings->spec.pooling,
-              ElementsAre(PoolingMode::kCls, PoolingMode::kMax, PoolingMode::kMean, PoolingMode::kMeanSqrtLen,
-                          PoolingMode::kWeightedMean, PoolingMode::kLastToken));
-  EXPECT_FALSE(settings->spec.normalize);
-  EXPECT_EQ(settings->tokenize.prompt_text, "");
-  EXPECT_EQ(settings->tokenize.truncation, Truncation::kStart);
-  EXPECT_EQ(settings->tokenize.max_tokens, 8);
-}
-
 TEST_F(ConversionTest, UnknownEnumValuesNameTheirField) {
-  v1::EmbedOptions options;
-  options.set_truncation(static_cast<v1::Truncation>(7));
-  EXPECT_EQ(FieldOfEmbedOptions(options), "options.truncation");
-  options.set_truncation(v1::TRUNCATION_END);
-  options.set_output(static_cast<v1::Output>(-1));
-  EXPECT_EQ(FieldOfEmbedOptions(options), "options.output");
-  options.set_output(v1::OUTPUT_POOLED);
-  options.add_pooling(v1::POOLING_CLS);
-  options.add_pooling(static_cast<v1::Pooling>(99));
-  EXPECT_EQ(FieldOfEmbedOptions(options), "options.pooling[1]");
   v1::GetAttentionRequest attention;
   attention.set_head_reduction(static_cast<v1::HeadReduction>(9));
   EXPECT_EQ(FieldOfAttention(attention), "head_reduction");
@@ -83,23 +36,6 @@ TEST_F(ConversionTest, UnknownEnumValuesNameTheirField) {
   v1::TokenizeRequest tokenize;
   tokenize.set_truncation(static_cast<v1::Truncation>(9));
   EXPECT_EQ(FieldOf(ToTokenizeOptions(tokenize, limits_).status()), "truncation");
-}
-
-TEST_F(ConversionTest, ContradictoryOptionsAreRefused) {
-  v1::EmbedOptions twice;
-  twice.add_pooling(v1::POOLING_CLS);
-  twice.add_pooling(v1::POOLING_CLS);
-  EXPECT_EQ(FieldOfEmbedOptions(twice), "options.pooling[1]");
-  v1::EmbedOptions unspecified;
-  unspecified.add_pooling(v1::POOLING_UNSPECIFIED);
-  EXPECT_EQ(FieldOfEmbedOptions(unspecified), "options.pooling[0]");
-  v1::EmbedOptions pooled_tokens;
-  pooled_tokens.add_pooling(v1::POOLING_CLS);
-  pooled_tokens.set_output(v1::OUTPUT_TOKENS);
-  EXPECT_EQ(FieldOfEmbedOptions(pooled_tokens), "options.pooling");
-  v1::EmbedOptions long_prompt;
-  long_prompt.set_prompt_text(std::string(4097, 'p'));
-  EXPECT_EQ(FieldOfEmbedOptions(long_prompt), "options.prompt_text");
 }
 
 TEST_F(ConversionTest, InputsAreViewsOfTheItem) {

@@ -55,6 +55,87 @@ TEST_F(ServiceTest, TokenOutputHasOneVectorPerToken) {
   EXPECT_EQ(response.results(0).embedding().values_size(), 12);
 }
 
+TEST_F(ServiceTest, OnePassAnswersSeveralOutputs) {
+  StartServer();
+  v1::EmbedRequest request = Texts({"w1 w2 w3", "w5", " "});
+  v1::EmbedOptions* options = request.mutable_options();
+  options->add_additional_outputs(v1::OUTPUT_TOKENS);
+  options->mutable_attention()->add_layers(1);
+  options->mutable_attention()->add_query_rows(0);
+  request.set_include_metadata(true);
+  v1::EmbedResponse response;
+  ASSERT_TRUE(Embed(request, &response).ok());
+  const v1::EmbedResult& first = response.results(0);
+  EXPECT_THAT(first.embedding().values(), ElementsAre(3, 6, 0, 0));
+  ASSERT_EQ(first.additional_size(), 1);
+  EXPECT_THAT(first.additional(0).shape(), ElementsAre(3, 4));
+  EXPECT_THAT(first.additional(0).values(), ElementsAre(3, 6, 0, 0, 3, 6, 0, 0, 3, 6, 0, 0));
+  EXPECT_THAT(first.attention().shape(), ElementsAre(1, 3, 1, 3));
+  EXPECT_EQ(first.attention().values_size(), 9);
+  EXPECT_THAT(response.results(1).attention().shape(), ElementsAre(1, 3, 1, 1));
+  EXPECT_EQ(response.results(2).status().field(), "items[2].text");
+  EXPECT_LE(response.metadata().batch_items(), 2) << "each item went through the model once";
+  EXPECT_LE(response.metadata().batch_tokens(), 4);
+}
+
+TEST_F(ServiceTest, AttentionRowsThatAnItemHasNotAreItsOwnError) {
+  StartServer();
+  v1::EmbedRequest request = Texts({"w1 w2 w3", "w5"});
+  request.mutable_options()->mutable_attention()->add_query_rows(2);
+  v1::EmbedResponse response;
+  ASSERT_TRUE(Embed(request, &response).ok());
+  EXPECT_FALSE(response.results(0).has_status());
+  EXPECT_EQ(response.results(1).status().field(), "options.attention.query_rows[0]");
+  EXPECT_FALSE(response.results(1).has_embedding());
+}
+
+TEST_F(ServiceTest, AttentionOfAnEmbedHasItsOwnLimit) {
+  config().limits.max_attention_bytes = 2 * 3 * 3 * 3 * 4;
+  StartServer();
+  v1::EmbedRequest request = Texts({"w1 w2 w3"});
+  request.mutable_options()->mutable_attention();
+  v1::EmbedResponse response;
+  EXPECT_TRUE(Embed(request, &response).ok());
+  request.add_items()->set_text("w1");
+  const grpc::Status status = Embed(request, &response);
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldOf(status), "options.attention");
+  EXPECT_THAT(status.error_message(), HasSubstr("--max-attention-bytes"));
+}
+
+TEST_F(ServiceTest, EncodedVectorsComeAsBytesWithTheRangesTheyWereMadeBy) {
+  StartServer();
+  v1::EmbedRequest request = Texts({"w1 w2 w300", "w5"});
+  request.mutable_options()->set_encoding(v1::ENCODING_UINT8);
+  v1::EmbedResponse response;
+  ASSERT_TRUE(Embed(request, &response).ok());
+  EXPECT_EQ(response.results(0).embedding().packed(), std::string("\x03\xFF\x00\x00", 4)) << "303 is clipped";
+  EXPECT_EQ(response.results(1).embedding().packed(), std::string("\x01\x05\x00\x00", 4));
+  EXPECT_TRUE(response.results(0).embedding().values().empty());
+  EXPECT_THAT(response.ranges().maximum(), ElementsAre(255, 255, 255, 255));
+  request.mutable_options()->set_encoding(v1::ENCODING_FLOAT16);
+  ASSERT_TRUE(Embed(request, &response).ok());
+  EXPECT_EQ(response.results(1).embedding().packed(), std::string("\x00\x3C\x00\x45\x00\x00\x00\x00", 8));
+  EXPECT_FALSE(response.has_ranges());
+}
+
+TEST_F(ServiceTest, VectorsAreCutAndTheAnswerSaysIfTheModelWasNotTrainedForIt) {
+  StartServer();
+  v1::EmbedRequest request = Texts({"w1 w2 w1"});
+  request.mutable_options()->set_dimensions(2);
+  v1::EmbedResponse response;
+  ASSERT_TRUE(Embed(request, &response).ok());
+  EXPECT_THAT(response.results(0).embedding().values(),
+              ElementsAre(::testing::FloatEq(0.6f), ::testing::FloatEq(0.8f)));
+  EXPECT_FALSE(response.untrained_dimensions());
+  request.mutable_options()->set_dimensions(3);
+  EXPECT_EQ(FieldOf(Embed(request, &response)), "options.dimensions");
+  request.mutable_options()->set_allow_untrained_dimensions(true);
+  ASSERT_TRUE(Embed(request, &response).ok());
+  EXPECT_THAT(response.results(0).embedding().shape(), ElementsAre(3));
+  EXPECT_TRUE(response.untrained_dimensions());
+}
+
 TEST_F(ServiceTest, BadItemsFailAloneEachWithItsField) {
   config().limits.max_text_bytes = config().limits.max_prompt_bytes = 100;
   StartServer();

@@ -1,6 +1,7 @@
 // A model that tokenises by spaces and embeds at once, and can be held up: for the services' tests.
 //
-// Words are ids: "w7" is 7, any other word is its length. Vectors are [number of tokens, sum of ids, 0, 0].
+// Words are ids: "w7" is 7, any other word is its length. Vectors are [number of tokens, sum of ids, 0, 0]; not
+// normalised, unless they are cut.
 // Thread-safety: FakeModel is immutable; Gate and FakeRunner are thread-safe.
 #ifndef ATTENDANT_TESTS_SERVER_RPC_FAKE_MODEL_H_
 #define ATTENDANT_TESTS_SERVER_RPC_FAKE_MODEL_H_
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -43,6 +45,8 @@ class FakeModel final : public ServedModel {
     info_.pooling = {PoolingMode::kMean};
     info_.normalize = true;
     info_.prompts = {{"query", "w1 w2 "}};
+    info_.matryoshka = true;
+    info_.matryoshka_dimensions = {2};
   }
 
   const ModelInfo& info() const override { return info_; }
@@ -74,7 +78,14 @@ class FakeModel final : public ServedModel {
   }
 
   absl::Status CheckAttentionSpec(const AttentionSpec&, int32_t) const override { return absl::OkStatus(); }
-  int32_t OutputDimension(const EmbedSpec&) const override { return info_.dimension; }
+  int32_t OutputDimension(const EmbedSpec& spec) const override {
+    return spec.dimensions > 0 ? spec.dimensions : info_.dimension;
+  }
+  absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const override {
+    if (spec.output == OutputKind::kTokens) return absl::InvalidArgumentError("no ranges for tokens");
+    const auto size = static_cast<size_t>(OutputDimension(spec));
+    return QuantizationRanges{std::vector<float>(size, 0.0f), std::vector<float>(size, 255.0f)};
+  }
   std::string_view TokenText(int32_t id) const override { return id == 0 ? "[CLS]" : "word"; }
   bool IsSpecialToken(int32_t id) const override { return id == 0; }
 
@@ -168,14 +179,26 @@ class FakeRunner final : public BatchRunner {
         task.result->status = absl::InternalError("the result is not finite");
         return;
       }
-      if (task.embed != nullptr) {
-        const size_t rows = task.embed->output == OutputKind::kTokens ? ids.size() : 1;
-        const auto sum = static_cast<float>(std::accumulate(ids.begin(), ids.end(), 0));
-        for (size_t row = 0; row < rows; ++row) {
-          for (const float value : {num_tokens, sum, 0.0f, 0.0f}) task.result->embedding.push_back(value);
-        }
+      const auto sum = static_cast<float>(std::accumulate(ids.begin(), ids.end(), 0));
+      const std::vector<float> vector = {num_tokens, sum, 0.0f, 0.0f};
+      if (task.embed != nullptr) task.result->embedding = Rows(vector, ids.size(), *task.embed);
+      for (const EmbedSpec& spec : task.additional) {
+        task.result->additional.push_back(Rows(vector, ids.size(), spec));
       }
       if (task.attention != nullptr) Attend(*task.attention, ids.size(), &task.result->attention);
+    }
+
+    static std::vector<float> Rows(std::vector<float> vector, size_t num_tokens, const EmbedSpec& spec) {
+      if (spec.dimensions > 0) {
+        vector.resize(static_cast<size_t>(spec.dimensions));
+        const float length = std::sqrt(std::inner_product(vector.begin(), vector.end(), vector.begin(), 0.0f));
+        for (float& value : vector) value = spec.normalize ? value / length : value;
+      }
+      std::vector<float> rows;
+      for (size_t row = 0; row < (spec.output == OutputKind::kTokens ? num_tokens : 1); ++row) {
+        rows.insert(rows.end(), vector.begin(), vector.end());
+      }
+      return rows;
     }
 
     // Value i of the flattened tensor is i.

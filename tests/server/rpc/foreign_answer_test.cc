@@ -1,15 +1,11 @@
 #include "server/rpc/foreign_answer.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "server/rpc/status_mapping.h"
 
 namespace attendant::testing {
 namespace {
-
-using ::testing::ElementsAre;
-using ::testing::FloatEq;
 
 v1::ItemStatus Item(absl::StatusCode code, const std::string& message, const std::string& field) {
   v1::ItemStatus status;
@@ -33,15 +29,13 @@ TEST(ToCallStatusTest, OtherCodesKeepTheirWords) {
   EXPECT_EQ(ToCallStatus(Item(code, "not finite", ""), "inputs"), absl::InternalError("not finite"));
 }
 
-TEST(CutVectorsTest, CutsThenNormalises) {
-  const float values[] = {3, 4, 12, 0, 5, 0};
-  EXPECT_THAT(CutVectors(values, 2, 3, 2, Scaling::kAsItIs), ElementsAre(3, 4, 0, 5));
-  EXPECT_THAT(CutVectors(values, 2, 3, 2, Scaling::kToUnitLength), ElementsAre(FloatEq(0.6f), FloatEq(0.8f), 0, 1));
-}
-
-TEST(CutVectorsTest, ARowOfZerosStaysOne) {
-  const float values[] = {0, 0, 7};
-  EXPECT_THAT(CutVectors(values, 1, 3, 2, Scaling::kToUnitLength), ElementsAre(0, 0));
+TEST(RenameFieldTest, RenamesThatFieldAlone) {
+  const absl::Status status = InvalidField("options.dimensions", "too many");
+  const absl::Status renamed = RenameField(status, "options.dimensions", "dimensions");
+  EXPECT_EQ(renamed, InvalidField("dimensions", "too many"));
+  EXPECT_EQ(FieldOf(renamed), "dimensions");
+  EXPECT_EQ(RenameField(status, "items", "inputs"), status);
+  EXPECT_EQ(RenameField(absl::NotFoundError("no"), "", "inputs"), absl::NotFoundError("no"));
 }
 
 }  // namespace

@@ -39,7 +39,22 @@ TEST_F(CohereTest, AnswersInCoheresShape) {
   EXPECT_THAT(answer["id"].get<std::string>(),
               MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
   EXPECT_EQ(Answer(R"({"texts": ["w5"]})")["embeddings"], json::parse(R"({"float": [[1, 5, 0, 0]]})"));
-  EXPECT_EQ(Answer(R"({"texts": ["w3 w1"], "output_dimension": 1})")["embeddings"]["float"], json::parse("[[1]]"));
+  EXPECT_EQ(
+      Answer(
+          R"({"texts": ["w3 w1"], "output_dimension": 1, "allow_untrained_dimensions": true})")["embeddings"]["float"],
+      json::parse("[[1]]"));
+}
+
+TEST_F(CohereTest, AnswersInEveryTypeFromOnePass) {
+  StartServer();
+  const json answer = Answer(R"({"texts": ["w1 w2", "w5"],
+                                 "embedding_types": ["uint8", "int8", "ubinary", "binary", "float"]})");
+  EXPECT_EQ(answer["embeddings"], json::parse(R"({"uint8": [[2, 3, 0, 0], [1, 5, 0, 0]],
+                                                  "int8": [[-126, -125, -128, -128], [-127, -123, -128, -128]],
+                                                  "ubinary": [[192], [192]], "binary": [[64], [64]],
+                                                  "float": [[2, 3, 0, 0], [1, 5, 0, 0]]})"));
+  EXPECT_EQ(answer["meta"]["billed_units"]["input_tokens"], 3);
+  EXPECT_THAT(ErrorOf(R"({"texts": ["a"], "output_dimension": 3})"), HasSubstr("output_dimension: "));
 }
 
 TEST_F(CohereTest, InputTypeChoosesThePrompt) {

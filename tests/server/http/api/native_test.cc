@@ -82,6 +82,22 @@ TEST_F(NativeJsonTest, TokenizeAndModels) {
   EXPECT_EQ(Call("GetModel", R"({"name": "none"})", 404)["error"]["code"], "NOT_FOUND");
 }
 
+TEST_F(NativeJsonTest, RankAndSimilarity) {
+  StartServer();
+  const json ranked =
+      Call("Rank", R"({"query": {"text": "w1"}, "items": [{"text": "w5 w5"}, {"text": "w1"}], "topK": 1})");
+  ASSERT_EQ(ranked["results"].size(), 1u);
+  EXPECT_EQ(ranked["results"][0]["index"], 1);
+  const json similar = Call("Similarity", R"({"items": [{"text": "w1"}, {"text": ""}]})");
+  EXPECT_EQ(similar["rows"], 2);
+  EXPECT_NEAR(similar["values"][0].get<double>(), 1, 1e-6);
+  EXPECT_EQ(similar["values"][3], "NaN");
+  EXPECT_EQ(similar["failures"][0]["index"], 1);
+  std::string many = "{\"items\": [{\"text\": \"w1\"}";
+  for (int i = 1; i < 100; ++i) many += ",{\"text\": \"w1\"}";
+  EXPECT_EQ(Call("Similarity", many + "]}")["values"].size(), 10'000u);
+}
+
 TEST_F(NativeJsonTest, ALargeAnswerIsStreamed) {
   config().limits.max_items_per_request = 3000;
   StartServer();

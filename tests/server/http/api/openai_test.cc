@@ -82,6 +82,12 @@ TEST_F(OpenAiTest, DimensionsCutAndNormaliseAgain) {
   EXPECT_NEAR(vector[1], 4 / std::sqrt(20.0), 1e-6);
   EXPECT_EQ(ErrorOf(R"({"input": "a", "dimensions": 5})")["param"], "dimensions");
   EXPECT_EQ(ErrorOf(R"({"input": "a", "dimensions": 0})")["param"], "dimensions");
+  const json untrained = ErrorOf(R"({"input": "a", "dimensions": 3})");
+  EXPECT_EQ(untrained["param"], "dimensions");
+  EXPECT_THAT(untrained["message"].get<std::string>(), HasSubstr("allow_untrained_dimensions"));
+  EXPECT_EQ(Embeddings(R"({"input": "a", "dimensions": 3, "allow_untrained_dimensions": true})")["data"][0]["embedding"]
+                .size(),
+            3u);
   EXPECT_EQ(ErrorOf(R"({"input": "a", "dimensions": 18446744073709551615})")["param"], "dimensions");
 }
 

@@ -33,7 +33,8 @@ TEST_F(TeiHttpTest, EmbedAnswersAListOfVectors) {
               json::parse("[[2, 3, 0, 0], [1, 5, 0, 0]]"));
   }
   EXPECT_EQ(Answer("/embed", R"({"inputs": [[1, 2], [5]]})"), json::parse("[[2, 3, 0, 0], [1, 5, 0, 0]]"));
-  EXPECT_EQ(Answer("/embed", R"({"inputs": "w3 w1", "dimensions": 1})"), json::parse("[[1]]"));
+  EXPECT_EQ(Answer("/embed", R"({"inputs": "w3 w1", "dimensions": 1, "allow_untrained_dimensions": true})"),
+            json::parse("[[1]]"));
   EXPECT_EQ(Answer("/embed", R"({"inputs": "w3", "dimensions": 2, "normalize": false})"), json::parse("[[1, 3]]"));
   EXPECT_EQ(Answer("/embed", R"({"inputs": "w5", "prompt_name": "query"})"), json::parse("[[3, 8, 0, 0]]"));
   const HttpAnswer answer = Post("/embed", R"({"inputs": ["ä", "w5 w6"]})");

@@ -220,7 +220,7 @@ TEST_F(PlanInferTest, ParametersBecomeClassDeadlineAndOptions) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->native->service_class(), v1::SERVICE_CLASS_INTERACTIVE);
   EXPECT_EQ(plan->timeout, Microseconds(250));
-  EXPECT_EQ(plan->dimensions, 64);
+  EXPECT_EQ(plan->native->options().dimensions(), 64);
   EXPECT_TRUE(plan->native->options().has_normalize());
   EXPECT_EQ(plan->native->options().prompt_name(), "query");
   parameters["priority"].set_int64_param(2);

@@ -157,6 +157,21 @@ TEST_F(InferenceTest, PaddedIdsInTypedTensorsOut) {
   EXPECT_THAT(response_.outputs(2).contents().int64_contents(), ElementsAre(1, 1, 1, 0));
 }
 
+TEST_F(InferenceTest, AllOutputsComeFromOnePass) {
+  Start();
+  auto request = TextRows({"w1 w2", "w5"});
+  for (const char* output : {"attentions", "sentence_embedding", "last_hidden_state"}) {
+    request.add_outputs()->set_name(output);
+  }
+  ASSERT_TRUE(Infer(request).ok());
+  ASSERT_EQ(response_.outputs_size(), 3);
+  EXPECT_THAT(Floats(response_.raw_output_contents(1)), ElementsAre(2, 3, 0, 0, 1, 5, 0, 0));
+  EXPECT_THAT(Floats(response_.raw_output_contents(2)), ElementsAre(2, 3, 0, 0, 2, 3, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0));
+  inference::ModelStatisticsResponse statistics;
+  ASSERT_TRUE(inference_->ModelStatistics(Context().get(), {}, &statistics).ok());
+  EXPECT_EQ(statistics.model_stats(0).inference_count(), 2u) << "each row once";
+}
+
 TEST_F(InferenceTest, AttentionsArePaddedRowByRow) {
   Start();
   auto request = TextRows({"w1 w2", "w5"});
@@ -196,8 +211,17 @@ TEST_F(InferenceTest, DimensionsCutThenNormalise) {
   ASSERT_TRUE(Infer(request).ok());
   EXPECT_THAT(Floats(response_.raw_output_contents(0)),
               ElementsAre(::testing::FloatEq(0.6f), ::testing::FloatEq(0.8f)));
-  (*request.mutable_parameters())["dimensions"].set_int64_param(5);
-  EXPECT_EQ(Infer(request).error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(response_.parameters().count("untrained_dimensions"), 0u);
+  for (const int64_t wrong : {int64_t{3}, int64_t{5}, int64_t{1} << 40}) {
+    (*request.mutable_parameters())["dimensions"].set_int64_param(wrong);
+    const grpc::Status status = Infer(request);
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(FieldOf(status), "parameters[\"dimensions\"]");
+  }
+  (*request.mutable_parameters())["dimensions"].set_int64_param(3);
+  (*request.mutable_parameters())["allow_untrained_dimensions"].set_bool_param(true);
+  ASSERT_TRUE(Infer(request).ok());
+  EXPECT_TRUE(response_.parameters().at("untrained_dimensions").bool_param());
 }
 
 TEST_F(InferenceTest, OneBadRowFailsTheRequestAndIsNamed) {
