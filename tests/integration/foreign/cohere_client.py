@@ -20,7 +20,8 @@ def main(grpc_address, http_address):
     check(answer.texts == TEXTS and answer.meta.billed_units.input_tokens > 2 * len(TEXTS), answer.meta)
     both = client.embed(texts=TEXTS[:3], model=model, input_type="search_query", embedding_types=["float", "base64"])
     check(base64.b64decode(both.embeddings.base64[2]) == expected[2].tobytes(), "base64")
-    small = client.embed(texts=TEXTS, model=model, input_type="clustering", embedding_types=["int8", "uint8", "ubinary"])
+    small = client.embed(texts=TEXTS, model=model, input_type="clustering",
+                         embedding_types=["int8", "uint8", "ubinary"])
     bits = np.packbits(expected > 0, axis=1)
     check(np.array_equal(np.array(small.embeddings.ubinary, dtype=np.uint8), bits), "ubinary")
     difference = np.array(small.embeddings.uint8, dtype=np.int32) - np.array(small.embeddings.int8, dtype=np.int32)

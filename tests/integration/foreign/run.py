@@ -1,8 +1,8 @@
 """Drives a server with real clients and prints a table. Usage: run.py SERVER_BINARY MODEL_DIR [--all]
 
-Without --all those in Python: each driver is a program of its own, *_client.py GRPC_HOST:PORT HTTP_HOST:PORT, which says
-on stderr what is wrong. With --all also the examples of all languages, grpcurl and ghz. What cannot run because a tool
-is missing is skipped, with the reason, and then the exit status is 1: a table with a gap proves nothing about it.
+Without --all those in Python: each driver is a program of its own, *_client.py GRPC_HOST:PORT HTTP_HOST:PORT, which
+says on stderr what is wrong. With --all also the examples of all languages, grpcurl and ghz. What cannot run because a
+tool is missing is skipped, with the reason, and then the exit status is 1: a table with a gap proves nothing about it.
 """
 
 import json
