@@ -45,8 +45,12 @@ constexpr int kForever = -1;
 constexpr char kHeadTooLarge[] =
     "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-// A browser says so of requests that a page of another site makes; everybody else says nothing.
-bool IsOfAnotherSite(const HttpRequest& request) { return request.Header("Sec-Fetch-Site") == "cross-site"; }
+// A browser says so of requests that a page of another origin makes (same-site: another port, or a sibling's name);
+// everybody else says nothing.
+bool IsOfAnotherOrigin(const HttpRequest& request) {
+  const std::string site = request.Header("Sec-Fetch-Site");
+  return site == "cross-site" || site == "same-site";
+}
 
 bool IsListOfNames(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -233,7 +237,7 @@ class HttpServer::Impl final : private httplib::Server {
       refusal.headers.emplace_back("Allow", allow);
       return refusal;
     }
-    if (method != "GET" && IsOfAnotherSite(request) && !allowed_origin) {
+    if (method != "GET" && IsOfAnotherOrigin(request) && !allowed_origin) {
       return Refuse(403, "pages of this origin may not use this server (--http-cors-origins)", request);
     }
     return handler->second(request);

@@ -252,6 +252,7 @@ TEST_F(RoutesTest, PagesOfOtherOriginsNeedPermission) {
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.Header("Access-Control-Allow-Origin"), "https://example.com");
   EXPECT_EQ(Post(kEmbed, R"({"input": "a"})", other).status, 403);
+  EXPECT_EQ(Post(kEmbed, R"({"input": "a"})", "Sec-Fetch-Site: same-site\r\n").status, 403);
   EXPECT_EQ(Post(kEmbed, R"({"input": "a"})", "Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost\r\n").status,
             200);
   const auto preflight = [this](const std::string& headers) {
