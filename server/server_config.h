@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/config/http_flags.h"
 #include "server/config/model_flags.h"
 #include "server/config/security_flags.h"
 #include "server/rpc/limits.h"
@@ -37,6 +38,7 @@ struct ServerConfig {
   int32_t max_concurrent_streams = 1000;            // of one connection
   std::chrono::milliseconds max_connection_age{0};  // 0: unlimited
   std::chrono::milliseconds max_connection_age_grace{30'000};
+  HttpSettings http;
 
   SecurityConfig security;
   RequestLimits limits;

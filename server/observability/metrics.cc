@@ -45,7 +45,12 @@ constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {
     "tei.TokenizeStream", "tei.Decode", "tei.DecodeStream", "tei.not_offered",
     "inference.ServerLive", "inference.ServerReady", "inference.ModelReady", "inference.ServerMetadata",
     "inference.ModelMetadata", "inference.ModelConfig", "inference.ModelStatistics", "inference.ModelInfer",
-    "inference.ModelStreamInfer", "inference.RepositoryIndex", "inference.not_offered"};
+    "inference.ModelStreamInfer", "inference.RepositoryIndex", "inference.not_offered",
+    "http.Embed", "http.Tokenize", "http.Rank", "http.Similarity", "http.GetAttention",
+    "http.ListModels", "http.GetModel", "http.Metrics",
+    "openai.Embeddings", "openai.ListModels", "openai.GetModel",
+    "http.tei.Embed", "http.tei.EmbedAll", "http.tei.Tokenize", "http.tei.Decode", "http.tei.Info",
+    "http.tei.not_offered", "cohere.Embed"};
 // clang-format on
 constexpr std::array<std::string_view, 17> kCodeNames = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",

@@ -61,10 +61,30 @@ enum class RpcMethod {
   kInferenceModelStreamInfer,
   kInferenceRepositoryIndex,
   kInferenceNotOffered,
+  // Of the HTTP port.
+  kHttpEmbed,
+  kHttpTokenize,
+  kHttpRank,
+  kHttpSimilarity,
+  kHttpGetAttention,
+  kHttpListModels,
+  kHttpGetModel,
+  kHttpMetrics,
+  kOpenAiEmbeddings,
+  kOpenAiListModels,
+  kOpenAiGetModel,
+  kTeiHttpEmbed,
+  kTeiHttpEmbedAll,
+  kTeiHttpTokenize,
+  kTeiHttpDecode,
+  kTeiHttpInfo,
+  kTeiHttpNotOffered,
+  kCohereEmbed,
 };
-inline constexpr int kNumRpcMethods = 34;
+inline constexpr int kNumRpcMethods = 52;
 
-// The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer".
+// The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer",
+// "openai.Embeddings"; those of HTTP whose names gRPC has, too, begin with "http.".
 std::string_view RpcMethodName(RpcMethod method);
 // A stream of requests: each of its messages counts as one, and is bulk work unless it says otherwise.
 bool IsRequestStream(RpcMethod method);

@@ -39,6 +39,8 @@ class Server:
                 str(MODELS / model),
                 "--grpc-address",
                 "127.0.0.1:0",
+                "--http-address",
+                "off",
                 "--metrics-address",
                 "",
                 "--port-file",
