@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -179,8 +180,7 @@ void AppendVector(const v1::EmbedResult& result, const WantedType& wanted, std::
     return;
   }
   v1::Embedding encoded;
-  SetEmbedding({vector.begin(), vector.end()}, wanted.settings.spec, result.tokens_used(), wanted.settings.format,
-               &encoded);
+  SetEmbedding({vector.begin(), vector.end()}, std::nullopt, wanted.settings.format, &encoded);
   char separator = '[';
   for (const char byte : encoded.packed()) {
     out->push_back(separator);

@@ -57,6 +57,7 @@ ApiTest::ApiTest() {
   config_.http.address = "127.0.0.1:0";
   config_.metrics_address.clear();
   config_.threads = 1;
+  config_.sharing.join_identical = false;  // the queue is filled with the same few words
 }
 
 ApiTest::~ApiTest() {
