@@ -29,10 +29,15 @@ function shown(rgb) {
 // Lightness, chroma and hue (degrees) to OKLab; chroma is taken back until a screen can show the colour.
 function lab(L, chroma, hue) {
   const angle = (hue * Math.PI) / 180;
-  let c = chroma;
-  while (c > 0 && !shown(rgbOfOklab([L, c * Math.cos(angle), c * Math.sin(angle)]))) c -= 0.002;
-  c = Math.max(c, 0);
-  return [L, c * Math.cos(angle), c * Math.sin(angle)];
+  const at = (c) => [L, c * Math.cos(angle), c * Math.sin(angle)];
+  if (shown(rgbOfOklab(at(chroma)))) return at(chroma);
+  let [low, high] = [0, chroma]; // halved, not stepped: steps would make the path a staircase, and longer
+  for (let i = 0; i < 24; ++i) {
+    const middle = (low + high) / 2;
+    if (shown(rgbOfOklab(at(middle)))) low = middle;
+    else high = middle;
+  }
+  return at(low);
 }
 
 function distance(p, q) {
