@@ -139,8 +139,8 @@ void WorkSharing::Register(const WorkKey& key, const std::shared_ptr<JointWork>&
   const std::lock_guard lock(shard.mutex);
   // It may be done already; whoever ends it takes it out again, and must find it if it is in.
   if (work->closed()) return;
-  // The one in more of a hurry is the better one to join, but an old one is nearer to its end: the newer one replaces
-  // only what nobody can join any more, or what it could not join itself.
+  // What is there has come to its end, or could not be joined by a call like this one, which is in more of a hurry: the
+  // next ones had better join this.
   shard.under_way.insert_or_assign(key, work);
 }
 
@@ -157,17 +157,18 @@ void WorkSharing::Complete(const WorkKey& key, const std::shared_ptr<JointWork>&
   Answer(std::move(owners), std::move(result));
 }
 
-void WorkSharing::Answer(std::vector<JointWork::Owner> owners, WorkResult result) const {
+void WorkSharing::Answer(std::vector<JointWork::Owner> owners, WorkResult result) {
   const bool dropped = absl::IsCancelled(result.status) || absl::IsDeadlineExceeded(result.status);
-  const SteadyTime now = owners.size() > 1 && dropped ? clock_() : SteadyTime::min();
   for (size_t i = owners.size(); i-- > 0;) {
     JointWork::Owner& owner = owners[i];
     // The first owner is the one whose call brought it; he is answered last and takes the values themselves.
     WorkResult own = i == 0 ? std::move(result) : result;
     if (i > 0) own.cost.origin = WorkOrigin::kShared;
+    // It was dropped because all had gone, each for his own reason.
     if (dropped && owners.size() > 1) {
-      const absl::StatusCode reason = StaleReason(owner.cancel.get(), owner.deadline, now);
-      if (reason != absl::StatusCode::kOk) own.status = absl::Status(reason, own.status.message());
+      const bool cancelled = owner.cancel != nullptr && owner.cancel->cancelled();
+      own.status = cancelled ? absl::CancelledError("cancelled by the caller")
+                             : absl::DeadlineExceededError("the deadline was over, or could no longer be kept");
     }
     owner.done(std::move(own));
   }

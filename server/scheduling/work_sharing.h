@@ -37,8 +37,7 @@ struct SharingStats {
 
 class WorkSharing {
  public:
-  explicit WorkSharing(const SharingOptions& options, SchedulerClock clock = &std::chrono::steady_clock::now)
-      : options_(options), clock_(std::move(clock)), cache_(options.cache_bytes) {}
+  explicit WorkSharing(const SharingOptions& options) : options_(options), cache_(options.cache_bytes) {}
 
   // As Scheduler::Submit, whose results it passes on; of known items `done` is called here.
   AdmissionResult Submit(Scheduler* scheduler, WorkCall call);
@@ -62,10 +61,9 @@ class WorkSharing {
   // Makes work that was admitted known, so that others can join it.
   void Register(const WorkKey& key, const std::shared_ptr<JointWork>& work);
   void Complete(const WorkKey& key, const std::shared_ptr<JointWork>& work, WorkResult result);
-  void Answer(std::vector<JointWork::Owner> owners, WorkResult result) const;
+  static void Answer(std::vector<JointWork::Owner> owners, WorkResult result);
 
   const SharingOptions options_;
-  const SchedulerClock clock_;
   ResultCache cache_;
   std::array<Shard, kShards> shards_;
   std::atomic<int64_t> joined_{0};

@@ -64,7 +64,7 @@ class WorkSharingTest : public testing::Test {
  protected:
   void Start(const SharingOptions& options = {}) {
     scheduler_options_.clock = clock_.Function();
-    sharing_ = std::make_unique<WorkSharing>(options, clock_.Function());
+    sharing_ = std::make_unique<WorkSharing>(options);
     scheduler_ = std::make_unique<Scheduler>(scheduler_options_, &observer_);
   }
   // One worker, busy with item 0 until the gate lets it pass.
@@ -109,7 +109,6 @@ TEST_F(WorkSharingTest, WaitingWorkIsComputedOnceForAll) {
 
 TEST_F(WorkSharingTest, RunningWorkIsJoinedWhateverTheDeadlineAndClass) {
   StartBusy();  // item 0 runs, without a deadline
-  first_.service_class = ServiceClass::kBulk;
   a_.deadline = clock_.Now() + seconds(1);
   ASSERT_TRUE(Submit(&a_, {0}).status.ok());
   EXPECT_EQ(scheduler_->stats().queued_items(), 0);
