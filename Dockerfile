@@ -1,5 +1,5 @@
 # The server with the default model inside. Build: docker build -t attendant .
-# Run: docker run --read-only --cap-drop ALL -p 50051:50051 -p 9464:9464 attendant
+# Run: docker run --read-only --cap-drop ALL -p 50051:50051 -p 8080:8080 -p 9464:9464 attendant
 
 FROM debian:bookworm-slim AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -39,9 +39,10 @@ COPY --from=build /out/bin /usr/local/bin
 COPY LICENSE /usr/share/doc/attendant/LICENSE
 ENV ATTENDANT_MODEL=/models/all-MiniLM-L6-v2 \
     ATTENDANT_GRPC_ADDRESS=0.0.0.0:50051 \
+    ATTENDANT_HTTP_ADDRESS=0.0.0.0:8080 \
     ATTENDANT_METRICS_ADDRESS=0.0.0.0:9464
 USER 10001:10001
-EXPOSE 50051 9464
+EXPOSE 8080 50051 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
     CMD ["attendant", "health", "--server", "127.0.0.1:50051"]

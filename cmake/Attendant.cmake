@@ -40,3 +40,17 @@ function(attendant_fuzzer name)
     set_tests_properties(${name}_replay PROPERTIES TIMEOUT 120)
   endif()
 endfunction()
+
+# attendant_embed(TARGET path/of/header.h FILES a.html b.js): adds a .cc that defines what the header declares, the files'
+# texts as constants kAHtml, kBJs.
+function(attendant_embed target header)
+  cmake_parse_arguments(ARG "" "" "FILES" ${ARGN})
+  cmake_path(REPLACE_EXTENSION header ".cc" OUTPUT_VARIABLE source)
+  set(out ${PROJECT_BINARY_DIR}/embedded/${source})
+  list(TRANSFORM ARG_FILES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} "-DOUT=${out}" "-DHEADER=${header}" "-DFILES=${ARG_FILES}" -P ${PROJECT_SOURCE_DIR}/cmake/Embed.cmake
+    DEPENDS ${ARG_FILES} ${PROJECT_SOURCE_DIR}/cmake/Embed.cmake
+    VERBATIM)
+  target_sources(${target} PRIVATE ${out})
+endfunction()

@@ -1,10 +1,12 @@
 #include "engine/embedder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <mutex>
 
 #include "absl/strings/str_cat.h"
 #include "engine/attention_collector.h"
@@ -62,6 +64,7 @@ class Embedder::Impl {
   void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
            Team* team) const;
   absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const;
+  bool RangesAreKnown() const { return is_calibrated_.load(std::memory_order_acquire); }
   const VectorMaker& vectors() const { return *vectors_; }
 
   ModelInfo info;
@@ -80,7 +83,7 @@ class Embedder::Impl {
   void RunNative(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
                  Team* team) const;
   void RunReference(std::span<const SequenceTask> tasks, const AbandonedPredicate& abandoned) const;
-  void Calibrate(int threads);
+  void Calibrate() const;
   void Collect(const HiddenRows& rows, const SequenceTask& task) const;
 
   std::unique_ptr<SafetensorsFile> file_;
@@ -90,7 +93,10 @@ class Embedder::Impl {
   std::string precision_of_layers_;  // for the fingerprint
   std::unique_ptr<Encoder> encoder_;
   std::unique_ptr<ReferenceEncoder> reference_;  // instead of encoder_ with engine = "reference"
-  std::vector<float> calibration_;               // [texts, dimension]: whole, not normalised
+  // Made once, when they are first asked for.
+  mutable std::once_flag calibrated_;
+  mutable std::atomic<bool> is_calibrated_{false};
+  mutable std::vector<float> calibration_;  // [texts, dimension]: whole, not normalised
 };
 
 absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
@@ -120,7 +126,6 @@ absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
   if (const absl::Status status = LoadEncoder(options); !status.ok()) return status;
   auto digest_or = digest.get();
   if (!digest_or.ok()) return digest_or.status();
-  Calibrate(std::max(1, options.load_threads));
   info.weights_bytes = weights_->packed_bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
   info.fingerprint = FingerprintOf(info, sentence, precision_of_layers_, *digest_or, tokenizer->files_digest());
   return absl::OkStatus();
@@ -242,24 +247,16 @@ absl::Status Embedder::Impl::FillInfo(const EmbedderOptions& options) {
 }
 
 // The vectors of the calibration texts, whole: what they range over depends on how they are cut.
-void Embedder::Impl::Calibrate(int threads) {
-  const std::vector<TokenSequence> texts = GateTexts();
-  std::vector<SequenceResult> results(texts.size());
-  const auto run = [&](size_t first) {
-    Workspace workspace(config, info.max_tokens);
-    for (size_t i = first; i < texts.size(); i += static_cast<size_t>(threads)) {
-      const SequenceTask task{.sequence = &texts[i], .embed = &kPooled, .result = &results[i]};
-      Run({&task, 1}, workspace, nullptr, nullptr);
-    }
-  };
-  std::vector<std::future<void>> others;
-  for (int i = 1; i < threads; ++i) others.push_back(std::async(std::launch::async, run, static_cast<size_t>(i)));
-  run(0);
-  for (std::future<void>& other : others) other.get();
-  // A text that the model makes no numbers of says nothing about its numbers.
-  for (const SequenceResult& result : results) {
+void Embedder::Impl::Calibrate() const {
+  Workspace workspace(config, info.max_tokens);
+  for (const TokenSequence& text : GateTexts()) {
+    SequenceResult result;
+    const SequenceTask task{.sequence = &text, .embed = &kPooled, .result = &result};
+    Run({&task, 1}, workspace, nullptr, nullptr);
+    // A text that the model makes no numbers of says nothing about its numbers.
     if (result.status.ok()) calibration_.insert(calibration_.end(), result.embedding.begin(), result.embedding.end());
   }
+  is_calibrated_.store(true, std::memory_order_release);
 }
 
 absl::StatusOr<QuantizationRanges> Embedder::Impl::Ranges(const EmbedSpec& spec) const {
@@ -267,6 +264,7 @@ absl::StatusOr<QuantizationRanges> Embedder::Impl::Ranges(const EmbedSpec& spec)
     return absl::InvalidArgumentError(
         "ranges were measured for vectors of the model's own pooling only; give ranges for others");
   }
+  std::call_once(calibrated_, [this] { Calibrate(); });
   if (calibration_.empty()) return absl::InvalidArgumentError("the model has no ranges of its own; give some");
   std::vector<float> vectors = calibration_;
   vectors_->Shape(spec, &vectors);
@@ -371,6 +369,12 @@ std::variant<TokenizedItem, InputError> Embedder::Tokenize(const Input& input, c
   return impl_->input_tokenizer->Tokenize(input, options);
 }
 
+std::variant<std::vector<InputWindow>, InputError> Embedder::TokenizeWindows(const Input& input,
+                                                                             const TokenizeOptions& options,
+                                                                             const WindowLimits& limits) const {
+  return impl_->input_tokenizer->TokenizeWindows(input, options, limits);
+}
+
 absl::Status Embedder::CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const {
   if (absl::Status status = CheckIndices(spec.layers, info().num_layers, "layers"); !status.ok()) return status;
   if (absl::Status status = CheckIndices(spec.heads, info().num_heads, "heads"); !status.ok()) return status;
@@ -379,6 +383,7 @@ absl::Status Embedder::CheckAttentionSpec(const AttentionSpec& spec, int32_t num
 
 int32_t Embedder::OutputDimension(const EmbedSpec& spec) const { return impl_->vectors().Dimension(spec); }
 absl::StatusOr<QuantizationRanges> Embedder::Ranges(const EmbedSpec& spec) const { return impl_->Ranges(spec); }
+bool Embedder::RangesAreKnown() const { return impl_->RangesAreKnown(); }
 
 void WorkspaceDeleter::operator()(Workspace* workspace) const { delete workspace; }
 

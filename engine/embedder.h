@@ -1,7 +1,8 @@
 // The engine's facade: load a model directory once; then tokens in, vectors or attention maps out.
 //
 // It is not: a scheduler (no queue, no threads of its own after Load), and it knows no transport.
-// Thread-safety: an Embedder is immutable after Load, all const members may be called from any thread at once;
+// Thread-safety: an Embedder is immutable after Load (what Ranges measures once does not show but in time), all const
+// members may be called from any thread at once;
 // a Workspace belongs to one thread at a time.
 #ifndef ATTENDANT_ENGINE_EMBEDDER_H_
 #define ATTENDANT_ENGINE_EMBEDDER_H_
@@ -59,7 +60,7 @@ struct ModelInfo {
   std::string default_prompt_name;  // "" when there is none
   // Trained so that the first values of a vector are one, too; with sizes: for these.
   bool matryoshka = false;
-  std::vector<int32_t> matryoshka_dimensions;  // ascending
+  std::vector<int32_t> matryoshka_dimensions;                   // ascending
   SimilarityFunction similarity = SimilarityFunction::kCosine;  // what its vectors were trained to be compared with
   int64_t weights_bytes = 0;
 };
@@ -78,8 +79,8 @@ struct IdsInput {
 };
 using Input = std::variant<TextInput, PairInput, IdsInput>;
 
-// kModelDefault cuts at the end like kEnd; of a pair the longer text first.
-enum class Truncation { kModelDefault, kError, kEnd, kStart };
+// kModelDefault cuts at the end like kEnd; of a pair the longer text first. kWindow: for TokenizeWindows.
+enum class Truncation { kModelDefault, kError, kEnd, kStart, kWindow };
 
 struct TokenizeOptions {
   // At most one is set; neither: the model's default prompt. An empty prompt_text means none.
@@ -93,6 +94,20 @@ struct TokenizedItem {
   TokenSequence sequence;
   std::vector<Offset> offsets;  // one per token, in the text with the prompt in front
   int32_t tokens_dropped = 0;
+  int32_t prompt_chars = 0;  // code points of the prompt, which offsets count, too
+};
+
+struct WindowLimits {
+  int32_t size = 0;  // tokens, special tokens and prompt included; 0: the model's own; a larger one is cut
+  std::optional<int32_t> overlap;  // in tokens of the text; unset: an eighth of those that fit
+  int32_t max_windows = 0;         // more are an error
+};
+
+// A piece of a long input, to be run like a sequence of its own.
+struct InputWindow {
+  TokenSequence sequence;
+  int32_t content_tokens = 0;  // of the text, that is without prompt and special tokens: what it weighs
+  Offset chars;                // of the text, prompt not counted; {0, 0} for ids
 };
 
 // An input that is wrong: what, and in which field of it ("text", "pair", "tokens.input_ids[7]", "prompt_name", ...).
@@ -135,13 +150,21 @@ class Embedder {
   // characters that the tokenizer drops) is an error.
   std::variant<TokenizedItem, InputError> Tokenize(const Input& input, const TokenizeOptions& options) const;
 
+  // The same without truncation: an input that is too long becomes several windows, each with prompt and special
+  // tokens; one that is not becomes one, just as by Tokenize. A pair, or complete ids, that are too long are an error.
+  std::variant<std::vector<InputWindow>, InputError> TokenizeWindows(const Input& input, const TokenizeOptions& options,
+                                                                     const WindowLimits& limits) const;
+
   // Checks a caller's wishes against the model; INVALID_ARGUMENT names what is wrong. num_tokens: of the sequence.
   absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const;
   // Floats in one vector of the output.
   int32_t OutputDimension(const EmbedSpec& spec) const;
   // What the values of such vectors range over, for one-byte encodings: over the calibration texts, so that it is a
-  // property of the model. INVALID_ARGUMENT for what was not measured: token vectors, other pooling than the model's.
+  // property of the model. The first call runs them, on its thread: some 0.2 s for a small model; others wait
+  // meanwhile. INVALID_ARGUMENT for what was not measured: token vectors, other pooling than the model's.
   absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const;
+  // Has that been done?
+  bool RangesAreKnown() const;
 
   WorkspacePtr NewWorkspace() const;
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/lower_case.h"
+#include "engine/tokenizer/utf8.h"
 
 namespace attendant {
 namespace {
@@ -15,8 +16,9 @@ InputError Invalid(const std::string& field, const std::string& message) {
 
 EncodeOptions LimitsOf(const TokenizeOptions& options, int32_t max_tokens) {
   EncodeOptions encode;
-  // With kError the whole length must be known.
-  if (options.truncation != Truncation::kError) encode.max_tokens = max_tokens;
+  // With kError the whole length must be known; with kWindow nothing is cut.
+  const bool whole = options.truncation == Truncation::kError || options.truncation == Truncation::kWindow;
+  if (!whole) encode.max_tokens = max_tokens;
   if (options.truncation == Truncation::kStart) encode.side = TruncationSide::kStart;
   return encode;
 }
@@ -35,10 +37,27 @@ void CutIds(Encoding& encoding, int32_t limit, TruncationSide side) {
   cut(encoding.offsets);
 }
 
+// The part of the text, without the prompt, that these tokens come from.
+Offset CharsOf(const TokenizedItem& item, size_t first, size_t last) {
+  Offset chars;
+  for (size_t i = first; i < last; ++i) {
+    const Offset& offset = item.offsets[i];
+    if (offset.end <= item.prompt_chars) continue;  // special, or of the prompt
+    if (chars.end == 0) chars.start = std::max(0, offset.start - item.prompt_chars);
+    chars.end = offset.end - item.prompt_chars;
+  }
+  return chars;
+}
+
 }  // namespace
 
 std::variant<TokenizedItem, InputError> InputTokenizer::Tokenize(const Input& input,
                                                                  const TokenizeOptions& options) const {
+  if (options.truncation == Truncation::kWindow) return Invalid("truncation", "windows are not one sequence");
+  return TokenizeWhole(input, options);
+}
+
+InputTokenizer::Outcome InputTokenizer::TokenizeWhole(const Input& input, const TokenizeOptions& options) const {
   if (const auto* text = std::get_if<TextInput>(&input)) return TokenizeText(text->text, options);
   if (const auto* pair = std::get_if<PairInput>(&input)) return TokenizePair(*pair, options);
   return TokenizeIds(std::get<IdsInput>(input), options);
@@ -81,10 +100,12 @@ InputTokenizer::Outcome InputTokenizer::TokenizeText(std::string_view text, cons
   }
   Outcome outcome = Finish(std::move(encoding), options, "text");
   auto* item = std::get_if<TokenizedItem>(&outcome);
-  if (item != nullptr && !prompt.text.empty() && !sentence_.include_prompt) {
+  if (item == nullptr || prompt.text.empty()) return outcome;
+  if (sentence_.do_lower_case) prompt.text = LowerCase(prompt.text);
+  item->prompt_chars = static_cast<int32_t>(utf8::CountCodePoints(prompt.text));
+  if (!sentence_.include_prompt) {
     // As sentence-transformers counts a prompt: tokenised alone, without the special token at its end.
-    const Encoding alone = tokenizer_.Encode(sentence_.do_lower_case ? LowerCase(prompt.text) : prompt.text,
-                                             EncodeOptions{.max_tokens = MaxTokens(options)});
+    const Encoding alone = tokenizer_.Encode(prompt.text, EncodeOptions{.max_tokens = MaxTokens(options)});
     const bool closed = !alone.input_ids.empty() && tokenizer_.IsSpecial(alone.input_ids.back());
     item->sequence.pooling_start = static_cast<int32_t>(alone.input_ids.size()) - (closed ? 1 : 0);
   }
@@ -151,11 +172,93 @@ InputTokenizer::Outcome InputTokenizer::TokenizeIds(const IdsInput& ids, const T
   return Finish(std::move(encoding), options, "tokens.input_ids");
 }
 
+size_t InputTokenizer::LeadingSpecialTokens() const {
+  // The first id that is none of them shows its place.
+  const std::vector<int32_t> special = tokenizer_.WrapIds({}, {}, {}).input_ids;
+  int32_t probe = 0;
+  while (std::count(special.begin(), special.end(), probe) > 0) ++probe;
+  const std::vector<int32_t> wrapped = tokenizer_.WrapIds({&probe, 1}, {}, {}).input_ids;
+  return static_cast<size_t>(std::find(wrapped.begin(), wrapped.end(), probe) - wrapped.begin());
+}
+
+std::variant<std::vector<InputWindow>, InputError> InputTokenizer::TokenizeWindows(const Input& input,
+                                                                                   const TokenizeOptions& options,
+                                                                                   const WindowLimits& limits) const {
+  TokenizeOptions uncut = options;
+  uncut.truncation = Truncation::kWindow;
+  Outcome outcome = TokenizeWhole(input, uncut);
+  if (auto* error = std::get_if<InputError>(&outcome)) return std::move(*error);
+  TokenizedItem& whole = std::get<TokenizedItem>(outcome);
+  WindowLimits effective = limits;
+  effective.size = limits.size > 0 ? std::min(limits.size, MaxTokens(options)) : MaxTokens(options);
+  if (whole.sequence.num_tokens() <= effective.size) {
+    InputWindow window{.sequence = std::move(whole.sequence)};
+    window.content_tokens = window.sequence.num_tokens();  // of a single one, the weight does not matter
+    if (std::holds_alternative<TextInput>(input)) window.chars = CharsOf(whole, 0, whole.offsets.size());
+    return std::vector<InputWindow>{std::move(window)};
+  }
+  if (std::holds_alternative<PairInput>(input)) return Invalid("pair", "too long, and a pair is not cut into windows");
+  const auto* ids = std::get_if<IdsInput>(&input);
+  if (ids != nullptr && !ids->add_special_tokens) {
+    return Invalid("tokens.input_ids", "too long, and complete ids are not cut into windows; use add_special_tokens");
+  }
+  return Cut(whole, effective, ids == nullptr ? "text" : "tokens.input_ids");
+}
+
+std::variant<std::vector<InputWindow>, InputError> InputTokenizer::Cut(const TokenizedItem& whole,
+                                                                       const WindowLimits& limits,
+                                                                       const char* field) const {
+  const TokenSequence& sequence = whole.sequence;
+  const int32_t special = tokenizer_.num_special_tokens(false);
+  const size_t content = LeadingSpecialTokens();
+  const size_t end = content + sequence.input_ids.size() - static_cast<size_t>(special);
+  // A token that the prompt shares with the text is the text's.
+  size_t text = content;
+  while (text < end && whole.offsets[text].end > 0 && whole.offsets[text].end <= whole.prompt_chars) ++text;
+  const int32_t room = limits.size - special - static_cast<int32_t>(text - content);
+  if (room < 1) {
+    return Invalid("window.size", absl::StrCat("a window of ", limits.size, " tokens has no room for text beside ",
+                                               special, " special tokens and ", text - content, " of the prompt"));
+  }
+  const int32_t overlap = limits.overlap.value_or(room / 8);
+  if (overlap < 0 || overlap >= room) {
+    return Invalid("window.overlap",
+                   absl::StrCat(overlap, " is not in 0 to ", room - 1, "; a window has ", room, " tokens of the text"));
+  }
+  const auto step = static_cast<size_t>(room - overlap);
+  const size_t count = 1 + (end - text - static_cast<size_t>(room) + step - 1) / step;
+  if (count > static_cast<size_t>(limits.max_windows)) {
+    return Invalid(field, absl::StrCat("it takes ", count, " windows, more than the limit of ", limits.max_windows,
+                                       " (--max-windows-per-item)"));
+  }
+  std::vector<InputWindow> windows;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t first = text + i * step;
+    const size_t last = std::min(first + static_cast<size_t>(room), end);
+    const auto piece = [&](const std::vector<int32_t>& values) {
+      std::vector<int32_t> ids(values.begin() + static_cast<std::ptrdiff_t>(content),
+                               values.begin() + static_cast<std::ptrdiff_t>(text));
+      ids.insert(ids.end(), values.begin() + static_cast<std::ptrdiff_t>(first),
+                 values.begin() + static_cast<std::ptrdiff_t>(last));
+      return ids;
+    };
+    Encoding wrapped = tokenizer_.WrapIds(piece(sequence.input_ids), piece(sequence.token_type_ids), {});
+    InputWindow window;
+    window.sequence.input_ids = std::move(wrapped.input_ids);
+    window.sequence.token_type_ids = std::move(wrapped.token_type_ids);
+    window.sequence.pooling_start = sequence.pooling_start;
+    window.content_tokens = static_cast<int32_t>(last - first);
+    window.chars = CharsOf(whole, first, last);
+    windows.push_back(std::move(window));
+  }
+  return windows;
+}
+
 InputTokenizer::Outcome InputTokenizer::Finish(Encoding encoding, const TokenizeOptions& options,
                                                const char* field) const {
   const int32_t max_tokens = MaxTokens(options);
   const int32_t size = static_cast<int32_t>(encoding.input_ids.size());
-  if (size > max_tokens) {
+  if (size > max_tokens && options.truncation != Truncation::kWindow) {
     return Invalid(field, absl::StrCat(size, " tokens (special tokens included) are more than the limit of ",
                                        max_tokens, "; shorten the input, or choose a truncation other than ERROR"));
   }

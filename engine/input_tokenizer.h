@@ -20,6 +20,8 @@ class InputTokenizer {
       : config_(config), sentence_(sentence), tokenizer_(tokenizer) {}
 
   std::variant<TokenizedItem, InputError> Tokenize(const Input& input, const TokenizeOptions& options) const;
+  std::variant<std::vector<InputWindow>, InputError> TokenizeWindows(const Input& input, const TokenizeOptions& options,
+                                                                     const WindowLimits& limits) const;
 
  private:
   using Outcome = std::variant<TokenizedItem, InputError>;
@@ -34,6 +36,13 @@ class InputTokenizer {
   Outcome TokenizePair(const PairInput& pair, const TokenizeOptions& options) const;
   Outcome TokenizeIds(const IdsInput& ids, const TokenizeOptions& options) const;
   std::optional<InputError> CheckIds(const IdsInput& ids) const;
+  // An input of any length.
+  Outcome TokenizeWhole(const Input& input, const TokenizeOptions& options) const;
+  // Special tokens before the content of a single sequence.
+  size_t LeadingSpecialTokens() const;
+  // The windows of an input whose content is cut up.
+  std::variant<std::vector<InputWindow>, InputError> Cut(const TokenizedItem& whole, const WindowLimits& limits,
+                                                         const char* field) const;
   // Checks the length against the policy and builds the item. field: of the input, for errors.
   Outcome Finish(Encoding encoding, const TokenizeOptions& options, const char* field) const;
 

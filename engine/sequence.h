@@ -21,7 +21,15 @@ struct TokenSequence {
 // In the order in which sentence-transformers concatenates several modes.
 enum class PoolingMode { kCls, kMax, kMean, kMeanSqrtLen, kWeightedMean, kLastToken };
 
-enum class OutputKind { kPooled, kTokens };
+// Half-open.
+struct TokenRange {
+  int32_t begin = 0;
+  int32_t end = 0;
+  bool operator==(const TokenRange&) const = default;
+};
+
+// kSpans: the mean over each of EmbedSpec::spans, through the model's Dense layers if they take one such vector.
+enum class OutputKind { kPooled, kTokens, kSpans };
 
 struct EmbedSpec {
   OutputKind output = OutputKind::kPooled;
@@ -30,6 +38,7 @@ struct EmbedSpec {
   bool normalize = false;  // L2, each vector of the output
   // Each vector is cut to its first values, then normalised; 0: all of it. At most the output's dimension.
   int32_t dimensions = 0;
+  std::vector<TokenRange> spans;  // with kSpans: each holds a token, and ends within the sequence
 };
 
 // How a model's vectors are compared (similarity.h).
@@ -48,7 +57,7 @@ struct AttentionSpec {
 struct SequenceResult {
   absl::Status status;
   bool abandoned = false;                      // dropped between layers; nothing below is set
-  std::vector<float> embedding;                // [dimension] or [num_tokens, dimension]
+  std::vector<float> embedding;                // [dimension], or [num_tokens or spans, dimension]
   std::vector<std::vector<float>> additional;  // one per additional output, in their order
   // [layers, heads (1 if reduced), query_rows, num_tokens], each row sums to 1 (unreduced)
   std::vector<float> attention;

@@ -20,6 +20,7 @@ std::vector<float> Copy(const HiddenRows& rows) {
 
 int32_t VectorMaker::WholeDimension(const EmbedSpec& spec) const {
   if (spec.output == OutputKind::kTokens) return hidden_size_;
+  if (spec.output == OutputKind::kSpans) return ProjectsSpans() ? dense_.back().linear.out : hidden_size_;
   if (!spec.pooling.empty()) return hidden_size_ * static_cast<int32_t>(spec.pooling.size());
   if (!sentence_.dense.empty()) return sentence_.dense.back().out_features;
   return hidden_size_ * static_cast<int32_t>(sentence_.pooling.size());
@@ -32,8 +33,34 @@ int32_t VectorMaker::Dimension(const EmbedSpec& spec) const {
 
 std::vector<float> VectorMaker::Make(const HiddenRows& rows, const TokenSequence& sequence,
                                      const EmbedSpec& spec) const {
-  std::vector<float> vectors = spec.output == OutputKind::kTokens ? Copy(rows) : Pooled(rows, sequence, spec);
+  std::vector<float> vectors;
+  switch (spec.output) {
+    case OutputKind::kPooled:
+      vectors = Pooled(rows, sequence, spec);
+      break;
+    case OutputKind::kTokens:
+      vectors = Copy(rows);
+      break;
+    case OutputKind::kSpans:
+      vectors = Spans(rows, spec);
+      break;
+  }
   Shape(spec, &vectors);
+  return vectors;
+}
+
+bool VectorMaker::ProjectsSpans() const { return !dense_.empty() && dense_.front().linear.in == hidden_size_; }
+
+std::vector<float> VectorMaker::Spans(const HiddenRows& rows, const EmbedSpec& spec) const {
+  constexpr PoolingMode kMean[] = {PoolingMode::kMean};
+  std::vector<float> vectors;
+  for (const TokenRange& span : spec.spans) {
+    const HiddenRows part{rows.data + span.begin * rows.stride, rows.stride, span.end - span.begin, rows.width};
+    std::vector<float> mean(static_cast<size_t>(rows.width));
+    Pool(part, kMean, 0, mean.data());
+    if (ProjectsSpans()) mean = Project(std::move(mean));
+    vectors.insert(vectors.end(), mean.begin(), mean.end());
+  }
   return vectors;
 }
 

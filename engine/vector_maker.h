@@ -34,6 +34,9 @@ class VectorMaker {
  private:
   int32_t WholeDimension(const EmbedSpec& spec) const;
   std::vector<float> Pooled(const HiddenRows& rows, const TokenSequence& sequence, const EmbedSpec& spec) const;
+  std::vector<float> Spans(const HiddenRows& rows, const EmbedSpec& spec) const;
+  // Do the Dense layers take the mean of tokens?
+  bool ProjectsSpans() const;
   // Through the Dense layers, if there are any.
   std::vector<float> Project(std::vector<float> values) const;
 

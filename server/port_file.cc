@@ -13,6 +13,7 @@ absl::Status WritePortFile(const std::string& path, const BoundPorts& ports) {
   const std::string temporary = path + ".tmp";
   std::ofstream file(temporary, std::ios::trunc);
   file << "grpc=" << ports.grpc << "\n";
+  if (ports.http != 0) file << "http=" << ports.http << "\n";
   if (ports.metrics != 0) file << "metrics=" << ports.metrics << "\n";
   if (ports.admin != 0) file << "admin=" << ports.admin << "\n";
   file.close();

@@ -10,11 +10,13 @@ namespace attendant {
 
 struct BoundPorts {
   int grpc = 0;
+  int http = 0;     // 0: none
   int metrics = 0;  // 0: none
   int admin = 0;    // 0: none
 };
 
-// Lines "grpc=PORT" and, unless they are 0, "metrics=PORT", "admin=PORT". The file appears complete or not at all.
+// Lines "grpc=PORT" and, unless they are 0, "http=PORT", "metrics=PORT", "admin=PORT". The file appears complete or not
+// at all.
 absl::Status WritePortFile(const std::string& path, const BoundPorts& ports);
 
 }  // namespace attendant

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/grpc_endpoint.h"
+#include "server/http/api/http_api.h"
 #include "server/http/metrics_listener.h"
 #include "server/models/model_manager.h"
 #include "server/models/self_check.h"
@@ -96,6 +97,21 @@ Microseconds LargestBatch(const ModelRegistry& registry, int32_t max_batch_token
   return Microseconds(static_cast<int64_t>(longest_us));
 }
 
+HttpServerOptions ToHttpOptions(const ServerConfig& config, const ServerSecurity& security) {
+  const HttpSettings& http = config.http;
+  HttpServerOptions options;
+  options.address = http.address;
+  options.tls = security.tls();
+  options.max_connections = static_cast<size_t>(http.max_connections);
+  options.request_timeout = http.header_timeout;
+  options.body_timeout = http.body_timeout;
+  options.idle_timeout = http.idle_timeout;
+  if (config.limits.write_timeout.count() > 0) options.write_timeout = config.limits.write_timeout;
+  options.compress = http.gzip;
+  options.cors_origins = http.cors_origins;
+  return options;
+}
+
 int64_t Milliseconds(SteadyTime::duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
 }
@@ -111,6 +127,7 @@ class Server::Impl {
         threads_(ChooseThreads(config.threads)),
         metrics_(ATTENDANT_VERSION),
         budget_(config.limits.max_pending_bytes),
+        sharing_(config.sharing),
         loader_(ToLoaderOptions(config, threads_.threads)),
         manager_(&loader_, &registry_, ToManagerOptions(config, threads_.threads)),
         readiness_([this](bool ready) {
@@ -121,16 +138,19 @@ class Server::Impl {
   ~Impl() {
     watchdog_.reset();
     admin_.reset();
+    http_.reset();
     if (endpoint_ != nullptr) endpoint_->Shutdown(std::chrono::steady_clock::now());
     metrics_.SetSchedulerStats(nullptr);
     metrics_.SetSecurityStats(nullptr);
     metrics_.SetModels(nullptr);
+    metrics_.SetSharingStats(nullptr);
   }
 
   absl::Status Start() {
     if (absl::Status status = CheckConfig(config_); !status.ok()) return status;
     // The endpoints ask again; here a taken address is known before a large model is loaded.
     if (absl::Status status = CheckCanListen(config_.grpc_address); !status.ok()) return status;
+    if (absl::Status status = CheckHttpAddress(); !status.ok()) return status;
     if (absl::Status status = CheckAdminAddress(); !status.ok()) return status;
     auto security = ServerSecurity::Load(config_.security);
     if (!security.ok()) return security.status();
@@ -140,14 +160,18 @@ class Server::Impl {
     auto endpoint = GrpcEndpoint::Start(ToEndpointOptions(config_, *security_), Services());
     if (!endpoint.ok()) return endpoint.status();
     endpoint_ = *std::move(endpoint);
+    if (absl::Status status = StartHttp(); !status.ok()) return status;
     if (absl::Status status = StartMetrics(); !status.ok()) return status;
     if (absl::Status status = StartAdmin(); !status.ok()) return status;
     StartWatchdog();
     readiness_.Withdraw(NotReady::kStarting);
-    security_->WarnOfExposure(config_.grpc_address, config_.metrics_address, config_.models.admin_address);
+    security_->WarnOfExposure({.grpc = config_.grpc_address,
+                               .http = config_.http.address,
+                               .metrics = config_.metrics_address,
+                               .admin = config_.models.admin_address});
     LogStart();
     if (config_.port_file.empty()) return absl::OkStatus();
-    return WritePortFile(config_.port_file, {grpc_port(), metrics_port(), admin_port()});
+    return WritePortFile(config_.port_file, {grpc_port(), http_port(), metrics_port(), admin_port()});
   }
 
   void ReloadSecurity() { security_->Reload(); }
@@ -165,6 +189,10 @@ class Server::Impl {
   }
 
   int grpc_port() const { return endpoint_->port(); }
+  int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
+  std::vector<std::string> http_routes() const {
+    return http_ == nullptr ? std::vector<std::string>() : http_->routes();
+  }
   int metrics_port() const { return metrics_listener_ == nullptr ? 0 : metrics_listener_->port(); }
   int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
 
@@ -181,7 +209,12 @@ class Server::Impl {
     service_->DrainStreams();
     tei_->DrainStreams();
     inference_->DrainStreams();
+    if (http_ != nullptr) http_->BeginDrain();
     endpoint_->Shutdown(start + config_.drain_timeout);
+    if (http_ != nullptr) {
+      http_->AwaitDrain(start + config_.drain_timeout);
+      http_->Stop();
+    }
     scheduler_->Shutdown();
     LogInfo("stopped", {{"drain_ms", Milliseconds(std::chrono::steady_clock::now() - start)}});
   }
@@ -196,6 +229,24 @@ class Server::Impl {
     model->runtime = std::make_unique<ModelRuntime>(std::move(parts_.runner), threads_.threads, info.num_layers);
     model->served = std::move(parts_.model);
     registry_.Publish(std::move(model));
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckHttpAddress() const {
+    return config_.http.address.empty() ? absl::OkStatus() : CheckCanListen(config_.http.address);
+  }
+
+  absl::Status StartHttp() {
+    if (config_.http.address.empty()) return absl::OkStatus();
+    const int64_t max_body_bytes = config_.http.max_body_bytes;
+    auto http =
+        HttpApi::Start({.server = ToHttpOptions(config_, *security_),
+                        .max_body_bytes = max_body_bytes == 0 ? config_.limits.max_message_bytes : max_body_bytes,
+                        .core = core_,
+                        .facts = tei_facts_,
+                        .ready = [this] { return readiness_.ready(); }});
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
     return absl::OkStatus();
   }
 
@@ -264,9 +315,11 @@ class Server::Impl {
     options.num_workers = threads_.threads;
     scheduler_ = std::make_unique<Scheduler>(options, &metrics_);
     metrics_.SetSchedulerStats([scheduler = scheduler_.get()] { return scheduler->stats(); });
+    metrics_.SetSharingStats([this] { return sharing_.stats(); });
     pool_ = std::make_unique<WorkPool>(PoolThreads(threads_.threads));
     core_ = {.models = &registry_,
              .scheduler = scheduler_.get(),
+             .sharing = &sharing_,
              .pool = pool_.get(),
              .budget = &budget_,
              .metrics = &metrics_,
@@ -274,10 +327,11 @@ class Server::Impl {
              .limits = config_.limits,
              .access_log = config_.access_log};
     service_ = std::make_unique<EmbeddingService>(core_);
-    tei_ = std::make_unique<TeiServices>(core_, TeiFacts{.version = ATTENDANT_VERSION,
-                                                         .max_queued_items = options.max_queued_items,
-                                                         .max_batch_tokens = options.max_batch_tokens,
-                                                         .tokenization_workers = PoolThreads(threads_.threads)});
+    tei_facts_ = {.version = ATTENDANT_VERSION,
+                  .max_queued_items = options.max_queued_items,
+                  .max_batch_tokens = options.max_batch_tokens,
+                  .tokenization_workers = PoolThreads(threads_.threads)};
+    tei_ = std::make_unique<TeiServices>(core_, tei_facts_);
     inference_ = std::make_unique<InferenceService>(
         core_, InferenceFacts{.version = ATTENDANT_VERSION, .ready = [this] { return readiness_.ready(); }});
   }
@@ -319,6 +373,8 @@ class Server::Impl {
     LogInfo("server started", {{"version", ATTENDANT_VERSION},
                                {"grpc_address", config_.grpc_address},
                                {"grpc_port", grpc_port()},
+                               {"http_address", config_.http.address},
+                               {"http_port", http_port()},
                                {"metrics_address", config_.metrics_address},
                                {"metrics_port", metrics_port()},
                                {"admin_address", config_.models.admin_address},
@@ -333,6 +389,7 @@ class Server::Impl {
   const ThreadBudget threads_;
   Metrics metrics_;
   ByteBudget budget_;
+  WorkSharing sharing_;
   std::unique_ptr<ServerSecurity> security_;
   const EmbedderLoader loader_;
   ModelRegistry registry_;
@@ -340,12 +397,14 @@ class Server::Impl {
   Readiness readiness_;
   ServiceCore core_;
   std::unique_ptr<EmbeddingService> service_;
+  TeiFacts tei_facts_;
   std::unique_ptr<TeiServices> tei_;
   std::unique_ptr<InferenceService> inference_;
   // Callbacks of its last work may use everything above.
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<WorkPool> pool_;
   std::unique_ptr<GrpcEndpoint> endpoint_;
+  std::unique_ptr<HttpApi> http_;
   std::unique_ptr<MetricsListener> metrics_listener_;
   // The admin service has its own core, budget and threads.
   ByteBudget admin_budget_{kAdminMemoryBytes};
@@ -368,6 +427,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
 }
 
 int Server::grpc_port() const { return impl_->grpc_port(); }
+int Server::http_port() const { return impl_->http_port(); }
+std::vector<std::string> Server::http_routes() const { return impl_->http_routes(); }
 int Server::metrics_port() const { return impl_->metrics_port(); }
 int Server::admin_port() const { return impl_->admin_port(); }
 void Server::ReloadSecurity() { impl_->ReloadSecurity(); }

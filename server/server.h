@@ -34,8 +34,12 @@ class Server {
   ~Server();
 
   int grpc_port() const;
+  int http_port() const;     // 0 when there is no HTTP port
   int metrics_port() const;  // 0 when there is no metrics server
   int admin_port() const;    // 0 when there is no admin listener
+
+  // Of the HTTP port, as "GET /path".
+  std::vector<std::string> http_routes() const;
 
   // Reads keys and certificates again.
   void ReloadSecurity();

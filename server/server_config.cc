@@ -77,7 +77,8 @@ void AddNetworkFlags(CLI::App& app, ServerConfig* config) {
       ->capture_default_str()
       ->type_name("ADDRESS")
       ->group(group);
-  app.add_option("--port-file", config->port_file, "File to write the bound ports to: grpc=PORT and metrics=PORT")
+  app.add_option("--port-file", config->port_file,
+                 "File to write the bound ports to: lines grpc=PORT, http=PORT, metrics=PORT")
       ->type_name("FILE")
       ->group(group);
   AddNumber(app, "--max-concurrent-streams", &config->max_concurrent_streams, 1, kMax32,
@@ -100,6 +101,11 @@ void AddLimitFlags(CLI::App& app, RequestLimits* limits) {
   AddNumber(app, "--max-prompt-bytes", &limits->max_prompt_bytes, 0, kMax32, "Bytes of a prompt_text")->group(group);
   AddNumber(app, "--max-tokens-per-item", &limits->max_tokens_per_item, 0, kMax32,
             "Tokens of one item, if fewer than the model can take; 0: the model's maximum")
+      ->group(group);
+  AddNumber(app, "--max-windows-per-item", &limits->max_windows_per_item, 1, kMax32,
+            "Windows that one long text may be cut into")
+      ->group(group);
+  AddNumber(app, "--max-spans-per-item", &limits->max_spans_per_item, 1, kMax32, "Spans of one text to embed")
       ->group(group);
   AddNumber(app, "--max-message-bytes", &limits->max_message_bytes, 1024, kMax32 / 2,
             "Bytes of a request, and of an Embed response")
@@ -145,6 +151,16 @@ void AddSchedulerFlags(CLI::App& app, SchedulerOptions* options) {
       ->group(group);
 }
 
+void AddSharingFlags(CLI::App& app, SharingOptions* options) {
+  const std::string group = "Queue and batches";
+  app.add_flag("--share-identical-items,!--no-share-identical-items", options->join_identical,
+               "Compute identical items that are under way at the same time once")
+      ->group(group);
+  AddNumber(app, "--embedding-cache-bytes", &options->cache_bytes, 0, kTiB,
+            "Memory for results, so that items that come again are not computed again; 0: none")
+      ->group(group);
+}
+
 void AddOperationFlags(CLI::App& app, ServerConfig* config) {
   const std::string group = "Operation";
   AddDuration(app, "--drain-delay-ms", &config->drain_delay,
@@ -182,10 +198,10 @@ bool IsCommand(const std::string& flag) { return flag == "help" || flag == "vers
 // Our own scripts, the client and the tests use some; Kubernetes makes ATTENDANT_SERVICE_HOST, ATTENDANT_PORT_... .
 bool IsForSomeoneElse(const std::string& name) {
   static const std::set<std::string> kOthers = {
-      "ATTENDANT_SERVER",       "ATTENDANT_CACHE_DIR",  "ATTENDANT_SKIP_SETUP", "ATTENDANT_GRPC_PORT",
-      "ATTENDANT_VERSION",      "ATTENDANT_BIN",        "ATTENDANT_PORT",       "ATTENDANT_API_KEY",
-      "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS",        "ATTENDANT_TLS_CA",     "ATTENDANT_TLS_SERVER_NAME",
-      "ATTENDANT_CLIENT_CERT",  "ATTENDANT_CLIENT_KEY", "ATTENDANT_ADMIN"};
+      "ATTENDANT_SERVER",          "ATTENDANT_CACHE_DIR",    "ATTENDANT_SKIP_SETUP", "ATTENDANT_GRPC_PORT",
+      "ATTENDANT_HTTP_PORT",       "ATTENDANT_VERSION",      "ATTENDANT_BIN",        "ATTENDANT_PORT",
+      "ATTENDANT_API_KEY",         "ATTENDANT_API_KEY_FILE", "ATTENDANT_TLS",        "ATTENDANT_TLS_CA",
+      "ATTENDANT_TLS_SERVER_NAME", "ATTENDANT_CLIENT_CERT",  "ATTENDANT_CLIENT_KEY", "ATTENDANT_ADMIN"};
   const auto starts = [&name](const char* prefix) { return name.rfind(prefix, 0) == 0; };
   return kOthers.count(name) > 0 || starts("ATTENDANT_TEST_") || starts("ATTENDANT_SERVICE_") ||
          starts("ATTENDANT_PORT_") || starts("ATTENDANT_CONTAINER_");
@@ -205,7 +221,7 @@ class Environment {
       const auto it = variables.find(name);
       if (it == variables.end() || IsCommand(flag) || IsOnCommandLine(arguments, flag)) continue;
       // An empty variable is as good as none, but "nowhere" is a setting.
-      if (it->second.empty() && flag != "metrics-address") continue;
+      if (it->second.empty() && flag != "metrics-address" && flag != "http-address") continue;
       arguments_.push_back(absl::StrCat("--", flag, "=", it->second.empty() ? "off" : it->second));
       used_[absl::StrCat("--", flag)] = name;
     }
@@ -242,9 +258,11 @@ void SetUp(CLI::App& app, ServerConfig* config, ModelFlags* models) {
   AddModelFlags(app, &config->models, models);
   AddEngineFlags(app, config);
   AddNetworkFlags(app, config);
+  AddHttpFlags(app, &config->http);
   AddSecurityFlags(app, &config->security);
   AddLimitFlags(app, &config->limits);
   AddSchedulerFlags(app, &config->scheduler);
+  AddSharingFlags(app, &config->sharing);
   AddOperationFlags(app, config);
   app.add_option("--hash-api-key", "Read an API key from standard input, print its line for --api-keys-file, exit")
       ->configurable(false)
@@ -275,7 +293,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
                              const std::map<std::string, std::string>& environment) {
   CommandLine result;
   ServerConfig config;
-  CLI::App app("Serves embeddings of a transformer encoder over gRPC.", "attendant-server");
+  CLI::App app("Serves embeddings of a transformer encoder over gRPC and HTTP.", "attendant-server");
   ModelFlags models;
   SetUp(app, &config, &models);
   const Environment variables(environment, app, arguments, &result.warnings);
@@ -303,6 +321,9 @@ CommandLine ParseCommandLine(const std::vector<std::string>& arguments,
     return result;
   }
   if (const absl::Status status = FinishModelFlags(models, &config.models); !status.ok()) {
+    return Failure(std::string(status.message()));
+  }
+  if (const absl::Status status = FinishHttpFlags(&config.http); !status.ok()) {
     return Failure(std::string(status.message()));
   }
   if (config.metrics_address == "off") config.metrics_address.clear();
@@ -340,6 +361,17 @@ absl::Status CheckConfig(const ServerConfig& config) {
   const bool any_port = config.grpc_address.ends_with(":0");
   if (config.grpc_address == config.metrics_address && !any_port) {
     return absl::InvalidArgumentError("--grpc-address and --metrics-address are the same");
+  }
+  if (const std::string& http = config.http.address; !http.empty() && !http.ends_with(":0")) {
+    if (http == config.grpc_address)
+      return absl::InvalidArgumentError("--http-address and --grpc-address are the same");
+    if (http == config.metrics_address) {
+      return absl::InvalidArgumentError("--http-address and --metrics-address are the same");
+    }
+  }
+  if (config.http.max_body_bytes > limits.max_pending_bytes) {
+    return contradiction("--http-max-body-bytes", config.http.max_body_bytes, "--max-pending-bytes",
+                         limits.max_pending_bytes);
   }
   return absl::OkStatus();
 }

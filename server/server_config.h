@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/config/http_flags.h"
 #include "server/config/model_flags.h"
 #include "server/config/security_flags.h"
 #include "server/rpc/limits.h"
 #include "server/scheduling/scheduler.h"
+#include "server/scheduling/work_sharing.h"
 
 namespace attendant {
 
@@ -36,9 +38,11 @@ struct ServerConfig {
   int32_t max_concurrent_streams = 1000;            // of one connection
   std::chrono::milliseconds max_connection_age{0};  // 0: unlimited
   std::chrono::milliseconds max_connection_age_grace{30'000};
+  HttpSettings http;
 
   SecurityConfig security;
   RequestLimits limits;
+  SharingOptions sharing;
   SchedulerOptions scheduler;  // num_workers is not a setting; it follows from threads
 
   std::chrono::milliseconds drain_delay{0};

@@ -51,8 +51,7 @@ SecurityStats ServerSecurity::Stats() const {
   return stats;
 }
 
-void ServerSecurity::WarnOfExposure(const std::string& grpc_address, const std::string& metrics_address,
-                                    const std::string& admin_address) const {
+void ServerSecurity::WarnOfExposure(const Addresses& addresses) const {
   std::vector<std::string> exposed;
   const auto check = [&exposed](const char* what, const std::string& address, bool authenticated, bool encrypted) {
     if (address.empty() || IsThisMachineOnly(address) || (authenticated && encrypted)) return;
@@ -60,10 +59,11 @@ void ServerSecurity::WarnOfExposure(const std::string& grpc_address, const std::
     exposed.push_back(absl::StrCat(what, " on ", address, " without ", missing));
   };
   const bool mutual = !config_.tls_client_ca.empty();
-  check("gRPC", grpc_address, keys_ != nullptr || mutual, tls_ != nullptr);
-  check("metrics", metrics_address, metrics_keys() != nullptr || (mutual && config_.metrics_tls),
+  check("gRPC", addresses.grpc, keys_ != nullptr || mutual, tls_ != nullptr);
+  check("HTTP", addresses.http, keys_ != nullptr || mutual, tls_ != nullptr);
+  check("metrics", addresses.metrics, metrics_keys() != nullptr || (mutual && config_.metrics_tls),
         metrics_tls() != nullptr);
-  check("admin", admin_address, keys_ != nullptr, tls_ != nullptr);
+  check("admin", addresses.admin, keys_ != nullptr, tls_ != nullptr);
   if (!exposed.empty()) {
     LogWarning("others can reach this server",
                {{"listeners", absl::StrJoin(exposed, "; ")}, {"see", "docs/security.md"}});

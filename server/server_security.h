@@ -36,8 +36,13 @@ class ServerSecurity {
 
   // One warning about all listeners that others than this machine reach without a key or without TLS. An empty address
   // is no listener.
-  void WarnOfExposure(const std::string& grpc_address, const std::string& metrics_address,
-                      const std::string& admin_address) const;
+  struct Addresses {
+    std::string grpc;
+    std::string http;
+    std::string metrics;
+    std::string admin;
+  };
+  void WarnOfExposure(const Addresses& addresses) const;
 
  private:
   explicit ServerSecurity(SecurityConfig config) : config_(std::move(config)) {}

@@ -29,7 +29,8 @@ class Server:
         ports.unlink(missing_ok=True)
         self.log = open(self.folder / "log", "w", encoding="utf-8")
         command = [build / "bin" / "attendant-server", "--model", model_dir, "--precision", precision, "--threads",
-                   threads, "--grpc-address", "127.0.0.1:0", "--metrics-address", "off", "--port-file", ports]
+                   threads, "--grpc-address", "127.0.0.1:0", "--http-address", "off", "--metrics-address", "off",
+                   "--port-file", ports]
         start = time.monotonic()
         self.process = subprocess.Popen([str(part) for part in command], stderr=self.log)
         while not ports.exists() or "grpc=" not in ports.read_text(encoding="ascii"):

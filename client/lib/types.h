@@ -37,7 +37,7 @@ struct TokenIds {
 using Item = std::variant<std::string, TextPair, TokenIds>;
 
 enum class Pooling { kMean = 1, kCls, kMax, kMeanSqrtLen, kWeightedMean, kLastToken };
-enum class Truncation { kModelDefault = 0, kError, kEnd, kStart };
+enum class Truncation { kModelDefault = 0, kError, kEnd, kStart, kWindow };
 enum class Output { kPooled = 1, kTokens };
 // kDefault: float32, read into EmbedResult::values. All others come as bytes, EmbedResult::packed.
 enum class Encoding { kDefault = 0, kFloat32, kFloat16, kInt8, kUint8, kBinary, kUbinary };
@@ -52,6 +52,13 @@ struct PromptOptions {
   std::optional<std::string> prompt_text{};
 };
 
+// With Truncation::kWindow.
+struct WindowOptions {
+  int32_t size = 0;                  // tokens; 0: the model's maximum
+  std::optional<int32_t> overlap{};  // tokens of the text; unset: an eighth
+  bool each = false;                 // one vector per window instead of their mean
+};
+
 struct EmbedOptions {
   std::string model{};              // empty: the server's default
   std::vector<Pooling> pooling{};   // empty: the model's own
@@ -64,6 +71,7 @@ struct EmbedOptions {
   Encoding encoding = Encoding::kDefault;
   int32_t dimensions = 0;  // vectors are cut to their first values; 0: whole
   bool allow_untrained_dimensions = false;
+  std::optional<WindowOptions> window{};
 };
 
 // The outcome of one item. When status is not OK, field names what is wrong and the rest is empty.
@@ -74,7 +82,8 @@ struct EmbedResult {
   std::vector<int32_t> shape;  // [dimension], or [num_tokens, dimension] for Output::kTokens
   int32_t tokens_used = 0;
   int32_t tokens_dropped = 0;
-  std::string packed{};  // instead of values, with an encoding
+  std::string packed{};                 // instead of values, with an encoding
+  std::optional<int32_t> dropped_at{};  // the code point of a text at which truncation cut it
 };
 
 // What one call cost in the server.
@@ -85,6 +94,8 @@ struct CallMetadata {
   int64_t total_us = 0;
   int32_t batch_items = 0;
   int32_t batch_tokens = 0;
+  int32_t shared_items = 0;  // computed together with the same item of another call, or of this one
+  int32_t cached_items = 0;  // known from before
 };
 
 struct EmbedReply {

@@ -6,7 +6,7 @@ namespace {
 static_assert(static_cast<int>(Pooling::kMean) == v1::POOLING_MEAN);
 static_assert(static_cast<int>(Pooling::kLastToken) == v1::POOLING_LAST_TOKEN);
 static_assert(static_cast<int>(Truncation::kError) == v1::TRUNCATION_ERROR);
-static_assert(static_cast<int>(Truncation::kStart) == v1::TRUNCATION_START);
+static_assert(static_cast<int>(Truncation::kWindow) == v1::TRUNCATION_WINDOW);
 static_assert(static_cast<int>(Output::kTokens) == v1::OUTPUT_TOKENS);
 static_assert(static_cast<int>(Encoding::kUbinary) == v1::ENCODING_UBINARY);
 static_assert(static_cast<int>(SimilarityFunction::kManhattan) == v1::SIMILARITY_FUNCTION_MANHATTAN);
@@ -69,6 +69,12 @@ void ToWire(const std::vector<const Item*>& items, const EmbedOptions& options, 
   wire->set_encoding(static_cast<v1::Encoding>(options.encoding));
   wire->set_dimensions(options.dimensions);
   wire->set_allow_untrained_dimensions(options.allow_untrained_dimensions);
+  if (options.window.has_value()) {
+    v1::WindowOptions* window = wire->mutable_window();
+    window->set_size(options.window->size);
+    if (options.window->overlap.has_value()) window->set_overlap(*options.window->overlap);
+    window->set_each(options.window->each);
+  }
   out->set_include_metadata(options.include_metadata);
   out->set_service_class(static_cast<v1::ServiceClass>(options.service_class));
 }
@@ -134,13 +140,14 @@ EmbedReply FromWire(const v1::EmbedResponse& response) {
   for (const v1::EmbedResult& result : response.results()) {
     reply.results.push_back({FromWire(result.status()), result.status().field(), ToVector(result.embedding().values()),
                              ToVector(result.embedding().shape()), result.tokens_used(), result.tokens_dropped(),
-                             result.embedding().packed()});
+                             result.embedding().packed(), std::nullopt});
+    if (result.has_dropped_at()) reply.results.back().dropped_at = result.dropped_at();
   }
   reply.untrained_dimensions = response.untrained_dimensions();
   if (response.has_metadata()) {
     const v1::CallMetadata& cost = response.metadata();
-    reply.metadata = CallMetadata{cost.tokenize_us(), cost.queue_us(),    cost.compute_us(),
-                                  cost.total_us(),    cost.batch_items(), cost.batch_tokens()};
+    reply.metadata = CallMetadata{cost.tokenize_us(), cost.queue_us(),     cost.compute_us(),   cost.total_us(),
+                                  cost.batch_items(), cost.batch_tokens(), cost.shared_items(), cost.cached_items()};
   }
   return reply;
 }

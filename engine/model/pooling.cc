@@ -64,11 +64,4 @@ void Pool(const HiddenRows& rows, std::span<const PoolingMode> modes, int32_t po
   }
 }
 
-void NormalizeL2(float* x, int64_t n) {
-  double squares = 0;
-  for (int64_t i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * x[i];
-  const float norm = std::max(static_cast<float>(std::sqrt(squares)), 1e-12f);
-  for (int64_t i = 0; i < n; ++i) x[i] /= norm;
-}
-
 }  // namespace attendant

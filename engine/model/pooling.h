@@ -2,6 +2,8 @@
 #ifndef ATTENDANT_ENGINE_MODEL_POOLING_H_
 #define ATTENDANT_ENGINE_MODEL_POOLING_H_
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -24,7 +26,12 @@ struct HiddenRows {
 void Pool(const HiddenRows& rows, std::span<const PoolingMode> modes, int32_t pooling_start, float* out);
 
 // x / max(|x|, 1e-12), as torch.nn.functional.normalize.
-void NormalizeL2(float* x, int64_t n);
+inline void NormalizeL2(float* x, int64_t n) {
+  double squares = 0;
+  for (int64_t i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * x[i];
+  const float norm = std::max(static_cast<float>(std::sqrt(squares)), 1e-12f);
+  for (int64_t i = 0; i < n; ++i) x[i] /= norm;
+}
 
 }  // namespace attendant
 

@@ -16,7 +16,8 @@ void AddFile(CLI::App& app, const std::string& name, std::string* target, const 
 void AddSecurityFlags(CLI::App& app, SecurityConfig* config) {
   AddFile(app, "--api-keys-file", &config->api_keys_file,
           "Hashes of the API keys that callers must send one of (see --hash-api-key); without: anybody may call");
-  AddFile(app, "--tls-cert", &config->tls_cert, "Certificate chain (PEM) of the gRPC listener; without: no TLS");
+  AddFile(app, "--tls-cert", &config->tls_cert,
+          "Certificate chain (PEM) of the gRPC and HTTP listeners; without: no TLS");
   AddFile(app, "--tls-key", &config->tls_key, "Its private key (PEM)");
   AddFile(app, "--tls-client-ca", &config->tls_client_ca,
           "Authorities (PEM) of client certificates, which are then required");

@@ -1,13 +1,18 @@
 #include "server/http/connection.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 
@@ -18,11 +23,20 @@ using Clock = std::chrono::steady_clock;
 
 constexpr ssize_t kWouldBlock = -1;
 constexpr ssize_t kFailed = -2;
+// Below it, writes are put together: a head and a short body are one packet.
+constexpr size_t kTogetherBytes = 16 * 1024;
+constexpr std::chrono::milliseconds kLingerTime{1000};
 
 }  // namespace
 
 Connection::Connection(int socket, std::shared_ptr<const TlsIdentity> identity, Limits limits)
-    : socket_(socket), limits_(limits), identity_(std::move(identity)), ssl_(nullptr, &SSL_free) {
+    : socket_(socket),
+      wake_event_(eventfd(0, EFD_CLOEXEC)),
+      limits_(limits),
+      identity_(std::move(identity)),
+      ssl_(nullptr, &SSL_free) {
+  const int on = 1;
+  setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (identity_ == nullptr) return;
   ssl_.reset(SSL_new(identity_->context.get()));
   if (ssl_ != nullptr) SSL_set_fd(ssl_.get(), socket_);
@@ -33,6 +47,7 @@ Connection::~Connection() {
   if (ssl_ != nullptr && !tls_failed_) SSL_shutdown(ssl_.get());
   ERR_clear_error();
   close(socket_);
+  if (wake_event_ >= 0) close(wake_event_);
 }
 
 void Connection::Shutdown() { shutdown(socket_, SHUT_RDWR); }
@@ -79,6 +94,7 @@ ssize_t Connection::TryWrite(const char* data, size_t size, Direction* direction
 
 bool Connection::Handshake(Time until) {
   waiting_since_ = Clock::now().time_since_epoch().count();
+  if (wake_event_ < 0) return false;  // out of descriptors
   if (identity_ == nullptr) return true;
   if (ssl_ == nullptr) return false;
   while (true) {
@@ -92,17 +108,21 @@ bool Connection::Handshake(Time until) {
   }
 }
 
-bool Connection::Fill(Time until) {
+ssize_t Connection::Receive(char* data, size_t size, Time until) {
   while (true) {
     Direction direction = Direction::kRead;
-    const ssize_t count = TryRead(buffer_.data(), buffer_.size(), &direction);
-    if (count > 0) {
-      begin_ = 0;
-      end_ = static_cast<size_t>(count);
-      return true;
-    }
-    if (count != kWouldBlock || !Await(direction, until)) return false;
+    const ssize_t count = TryRead(data, size, &direction);
+    if (count > 0) return count;
+    if (count != kWouldBlock || !Await(direction, until)) return -1;
   }
+}
+
+bool Connection::Fill(Time until) {
+  const ssize_t count = Receive(buffer_.data(), buffer_.size(), until);
+  if (count < 0) return false;
+  begin_ = 0;
+  end_ = static_cast<size_t>(count);
+  return true;
 }
 
 bool Connection::AwaitRequest(Time until) {
@@ -118,9 +138,45 @@ void Connection::BeginRequest(Time until) {
   head_bytes_ = 0;
 }
 
-void Connection::BeginAnswer() {
-  waiting_since_ = 0;
-  until_ = Clock::now() + limits_.write_timeout;
+void Connection::BeginAnswer() { waiting_since_ = 0; }
+
+void Connection::BeginBody(Time until) {
+  until_ = until;
+  waiting_since_ = Clock::now().time_since_epoch().count();
+}
+
+void Connection::AwaitWake(const std::function<void()>& gone) {
+  // What is sent ahead is no concern of ours, the end of sending is: a half that is closed cannot be told from a caller
+  // that has gone.
+  std::array<pollfd, 2> waiting{pollfd{wake_event_, POLLIN, 0}, pollfd{socket_, POLLRDHUP, 0}};
+  nfds_t count = waiting.size();
+  while (true) {
+    if (poll(waiting.data(), count, -1) < 0) continue;
+    if (waiting[0].revents != 0) break;
+    count = 1;
+    gone();
+  }
+  uint64_t times = 0;
+  while (::read(wake_event_, &times, sizeof times) < 0 && errno == EINTR) {
+  }
+}
+
+void Connection::Wake() const {
+  const uint64_t once = 1;
+  while (::write(wake_event_, &once, sizeof once) < 0 && errno == EINTR) {
+  }
+}
+
+void Connection::Linger() {
+  Flush();
+  if (ssl_ != nullptr && !tls_failed_) SSL_shutdown(ssl_.get());
+  shutdown(socket_, SHUT_WR);
+  waiting_since_ = Clock::now().time_since_epoch().count();
+  const Time until = Clock::now() + kLingerTime;
+  while (Await(Direction::kRead, until)) {
+    const ssize_t count = recv(socket_, buffer_.data(), buffer_.size(), 0);
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) return;
+  }
 }
 
 // The head ends with an empty line. httplib bounds single lines of it only.
@@ -141,6 +197,7 @@ bool Connection::CountHead(const char* data, size_t size) {
 }
 
 ssize_t Connection::read(char* data, size_t size) {
+  if (!in_head_ && begin_ == end_ && size >= buffer_.size()) return Receive(data, size, until_);
   if (begin_ == end_ && !Fill(until_)) return -1;
   const size_t count = std::min(size, end_ - begin_);
   std::memcpy(data, buffer_.data() + begin_, count);
@@ -150,21 +207,50 @@ ssize_t Connection::read(char* data, size_t size) {
 }
 
 ssize_t Connection::write(const char* data, size_t size) {
-  size_t written = 0;
-  while (written < size) {
+  if (unsent_.size() + size <= kTogetherBytes) {
+    unsent_.append(data, size);
+    return static_cast<ssize_t>(size);
+  }
+  return Flush() && Send(data, size) ? static_cast<ssize_t>(size) : -1;
+}
+
+bool Connection::Flush() {
+  const bool sent = Send(unsent_.data(), unsent_.size());
+  unsent_.clear();
+  return sent;
+}
+
+bool Connection::Send(const char* data, size_t size) {
+  const Time until = Clock::now() + limits_.write_timeout;
+  for (size_t written = 0; written < size;) {
     Direction direction = Direction::kWrite;
     const ssize_t count = TryWrite(data + written, size - written, &direction);
     if (count > 0) {
       written += static_cast<size_t>(count);
       continue;
     }
-    if (count != kWouldBlock) return -1;
+    if (count != kWouldBlock) return false;
     waiting_since_ = Clock::now().time_since_epoch().count();
-    const bool ready = Await(direction, until_);
+    const bool ready = Await(direction, until);
     waiting_since_ = 0;
-    if (!ready) return -1;
+    if (!ready) return false;
   }
-  return static_cast<ssize_t>(size);
+  return true;
+}
+
+std::string Connection::peer() const {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (getpeername(socket_, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "unknown";
+  if (address.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
+    inet_ntop(AF_INET, &v4->sin_addr, text.data(), text.size());
+    return std::string("ipv4:") + text.data() + ":" + std::to_string(ntohs(v4->sin_port));
+  }
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+  inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size());
+  return std::string("ipv6:[") + text.data() + "]:" + std::to_string(ntohs(v6->sin6_port));
 }
 
 // httplib puts them into headers of the request, for handlers that ask; none of ours does.

@@ -1,6 +1,7 @@
 // One connection of an HttpServer: a socket without blocking, perhaps with TLS, whose every wait has an end.
 //
-// Includes httplib. Thread-safety: one thread reads and writes; Shutdown, waiting and waiting_since from any.
+// Small writes are put together until Flush. Includes httplib. Thread-safety: one thread reads and writes; Shutdown,
+// Wake, waiting and waiting_since from any.
 #ifndef ATTENDANT_SERVER_HTTP_CONNECTION_H_
 #define ATTENDANT_SERVER_HTTP_CONNECTION_H_
 
@@ -10,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -39,6 +41,20 @@ class Connection final : public httplib::Stream {
   bool head_too_large() const { return head_too_large_; }
   // The head has been read: what keeps the request now is the server.
   void BeginAnswer();
+  // The body is wanted, which must be complete by then; after it the server keeps the request again.
+  void BeginBody(Time until);
+  void EndBody() { waiting_since_ = 0; }
+
+  // Returns when Wake has been called, once for each call. gone: called at most once, when the caller hangs up before.
+  void AwaitWake(const std::function<void()>& gone);
+  void Wake() const;
+  // Sends what was written. False: it could not be.
+  bool Flush();
+  // Ends what is sent, then reads what still comes and forgets it, for a short while: a caller that is still sending
+  // when its answer comes would otherwise lose the answer.
+  void Linger();
+  // "ipv4:192.0.2.1:5000" or "ipv6:[::1]:5000".
+  std::string peer() const;
 
   // Ends every wait of the connection; its thread closes it.
   void Shutdown();
@@ -64,10 +80,13 @@ class Connection final : public httplib::Stream {
   ssize_t TryRead(char* data, size_t size, Direction* direction);
   ssize_t TryWrite(const char* data, size_t size, Direction* direction);
   ssize_t TlsResult(int result, Direction* direction);
+  ssize_t Receive(char* data, size_t size, Time until);
   bool Fill(Time until);
   bool CountHead(const char* data, size_t size);
+  bool Send(const char* data, size_t size);
 
   const int socket_;
+  const int wake_event_;
   const Limits limits_;
   const std::shared_ptr<const TlsIdentity> identity_;
   std::unique_ptr<SSL, void (*)(SSL*)> ssl_;
@@ -80,6 +99,7 @@ class Connection final : public httplib::Stream {
   bool head_too_large_ = false;
   size_t head_bytes_ = 0;
   bool tls_failed_ = false;
+  std::string unsent_;
   std::atomic<Time::rep> waiting_since_{0};  // 0: it does not, or nobody serves it yet
 };
 

@@ -15,9 +15,9 @@ constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
 
 MetricsListener::MetricsListener(MetricsListenerOptions options)
     : options_(std::move(options)), server_({.address = options_.address, .tls = options_.tls}) {
-  server_.Handle("/metrics", [this](const HttpRequest& request) { return Scrape(request); });
-  server_.Handle("/healthz", [](const HttpRequest&) { return HttpResponse{.body = "alive\n"}; });
-  server_.Handle("/readyz", [this](const HttpRequest&) {
+  server_.Handle("GET", "/metrics", [this](const HttpRequest& request) { return Scrape(request); });
+  server_.Handle("GET", "/healthz", [](const HttpRequest&) { return HttpResponse{.body = "alive\n"}; });
+  server_.Handle("GET", "/readyz", [this](const HttpRequest&) {
     return options_.ready() ? HttpResponse{.body = "ready\n"} : HttpResponse{.status = 503, .body = "not ready\n"};
   });
 }
@@ -32,7 +32,8 @@ absl::StatusOr<std::unique_ptr<MetricsListener>> MetricsListener::Start(MetricsL
 
 HttpResponse MetricsListener::Scrape(const HttpRequest& request) const {
   if (options_.keys != nullptr) {
-    const auto caller = request.api_key.has_value() ? options_.keys->Find(*request.api_key) : nullptr;
+    const auto key = PresentedKey(request.credentials());
+    const auto caller = key.ok() ? options_.keys->Find(*key) : nullptr;
     if (caller == nullptr) {
       return {.status = 401, .body = "a valid API key is wanted: Authorization: Bearer KEY, or X-API-Key: KEY\n"};
     }

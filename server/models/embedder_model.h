@@ -25,11 +25,16 @@ class EmbedderModel final : public ServedModel {
   std::variant<TokenizedItem, InputError> Tokenize(const Input& input, const TokenizeOptions& options) const override {
     return embedder_->Tokenize(input, options);
   }
+  std::variant<std::vector<InputWindow>, InputError> TokenizeWindows(const Input& input, const TokenizeOptions& options,
+                                                                     const WindowLimits& limits) const override {
+    return embedder_->TokenizeWindows(input, options, limits);
+  }
   absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const override {
     return embedder_->CheckAttentionSpec(spec, num_tokens);
   }
   int32_t OutputDimension(const EmbedSpec& spec) const override { return embedder_->OutputDimension(spec); }
   absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const override { return embedder_->Ranges(spec); }
+  bool RangesAreKnown() const override { return embedder_->RangesAreKnown(); }
   std::string_view TokenText(int32_t id) const override { return embedder_->tokenizer().IdToToken(id); }
   bool IsSpecialToken(int32_t id) const override { return embedder_->tokenizer().IsSpecial(id); }
 

@@ -20,9 +20,13 @@ class ServedModel {
   virtual const ModelInfo& info() const = 0;  // name: the one that clients use
   virtual std::variant<TokenizedItem, InputError> Tokenize(const Input& input,
                                                            const TokenizeOptions& options) const = 0;
+  virtual std::variant<std::vector<InputWindow>, InputError> TokenizeWindows(const Input& input,
+                                                                             const TokenizeOptions& options,
+                                                                             const WindowLimits& limits) const = 0;
   virtual absl::Status CheckAttentionSpec(const AttentionSpec& spec, int32_t num_tokens) const = 0;
   virtual int32_t OutputDimension(const EmbedSpec& spec) const = 0;
   virtual absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const = 0;
+  virtual bool RangesAreKnown() const = 0;  // false: Ranges will take a while
   virtual std::string_view TokenText(int32_t id) const = 0;
   virtual bool IsSpecialToken(int32_t id) const = 0;
 };

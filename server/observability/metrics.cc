@@ -18,6 +18,7 @@
 #include "server/observability/model_collector.h"
 #include "server/observability/process_metrics.h"
 #include "server/observability/security_metrics.h"
+#include "server/observability/sharing_metrics.h"
 
 namespace attendant {
 namespace {
@@ -44,7 +45,12 @@ constexpr std::array<std::string_view, kNumRpcMethods> kMethodNames = {
     "tei.TokenizeStream", "tei.Decode", "tei.DecodeStream", "tei.not_offered",
     "inference.ServerLive", "inference.ServerReady", "inference.ModelReady", "inference.ServerMetadata",
     "inference.ModelMetadata", "inference.ModelConfig", "inference.ModelStatistics", "inference.ModelInfer",
-    "inference.ModelStreamInfer", "inference.RepositoryIndex", "inference.not_offered"};
+    "inference.ModelStreamInfer", "inference.RepositoryIndex", "inference.not_offered",
+    "http.Embed", "http.Tokenize", "http.Rank", "http.Similarity", "http.GetAttention",
+    "http.ListModels", "http.GetModel", "http.Metrics",
+    "openai.Embeddings", "openai.ListModels", "openai.GetModel",
+    "http.tei.Embed", "http.tei.EmbedAll", "http.tei.Tokenize", "http.tei.Decode", "http.tei.Info",
+    "http.tei.not_offered", "cohere.Embed"};
 // clang-format on
 constexpr std::array<std::string_view, 17> kCodeNames = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
@@ -198,8 +204,9 @@ class Metrics::Impl {
   std::shared_ptr<SchedulerCollector> scheduler = std::make_shared<SchedulerCollector>();
   std::shared_ptr<SecurityMetrics> security = std::make_shared<SecurityMetrics>();
   std::shared_ptr<ModelCollector> models = std::make_shared<ModelCollector>();
-  std::vector<std::shared_ptr<prometheus::Collectable>> collectables{registry, scheduler, security, models,
-                                                                     std::make_shared<ProcessMetrics>()};
+  std::shared_ptr<SharingMetrics> sharing = std::make_shared<SharingMetrics>();
+  std::vector<std::shared_ptr<prometheus::Collectable>> collectables{
+      registry, scheduler, security, models, sharing, std::make_shared<ProcessMetrics>()};
 
   CounterTable<kNumRpcMethods, kCodeNames.size()> requests{
       CounterFamily("attendant_requests_total",
@@ -278,6 +285,7 @@ void Metrics::SetReady(bool ready) { impl_->ready.Set(ready ? 1 : 0); }
 void Metrics::SetSchedulerStats(std::function<SchedulerStats()> stats) { impl_->scheduler->Set(std::move(stats)); }
 
 void Metrics::SetSecurityStats(std::function<SecurityStats()> stats) { impl_->security->Set(std::move(stats)); }
+void Metrics::SetSharingStats(std::function<SharingStats()> stats) { impl_->sharing->Set(std::move(stats)); }
 void Metrics::SetModels(std::function<std::vector<ModelSample>()> models) { impl_->models->Set(std::move(models)); }
 
 void Metrics::RequestStarted(RpcMethod method) { impl_->in_flight[MethodIndex(method)]->Increment(); }

@@ -21,6 +21,7 @@
 namespace attendant {
 
 struct SecurityStats;
+struct SharingStats;
 
 enum class RpcMethod {
   kEmbed,
@@ -60,10 +61,30 @@ enum class RpcMethod {
   kInferenceModelStreamInfer,
   kInferenceRepositoryIndex,
   kInferenceNotOffered,
+  // Of the HTTP port.
+  kHttpEmbed,
+  kHttpTokenize,
+  kHttpRank,
+  kHttpSimilarity,
+  kHttpGetAttention,
+  kHttpListModels,
+  kHttpGetModel,
+  kHttpMetrics,
+  kOpenAiEmbeddings,
+  kOpenAiListModels,
+  kOpenAiGetModel,
+  kTeiHttpEmbed,
+  kTeiHttpEmbedAll,
+  kTeiHttpTokenize,
+  kTeiHttpDecode,
+  kTeiHttpInfo,
+  kTeiHttpNotOffered,
+  kCohereEmbed,
 };
-inline constexpr int kNumRpcMethods = 34;
+inline constexpr int kNumRpcMethods = 52;
 
-// The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer".
+// The label and log value: "Embed", "EmbedStream", ..., of the foreign protocols "tei.Embed", "inference.ModelInfer",
+// "openai.Embeddings"; those of HTTP whose names gRPC has, too, begin with "http.".
 std::string_view RpcMethodName(RpcMethod method);
 // A stream of requests: each of its messages counts as one, and is bulk work unless it says otherwise.
 bool IsRequestStream(RpcMethod method);
@@ -112,6 +133,7 @@ class Metrics final : public SchedulerObserver {
   // The same for API keys and certificates.
   void SetSecurityStats(std::function<SecurityStats()> stats);
   void SetModels(std::function<std::vector<ModelSample>()> models);  // the same rules
+  void SetSharingStats(std::function<SharingStats()> stats);         // the same rules
 
   // Every RequestStarted is followed by one RequestFinished with the same method.
   void RequestStarted(RpcMethod method);

@@ -43,8 +43,8 @@ class CompareRun : public std::enable_shared_from_this<CompareRun<Call>> {
     if (vectors_->native() == nullptr) return Compare();
     RunEmbedLists(core_, call_, vectors_->native(), vectors_->lists_to_embed(),
                   [self = this->shared_from_this()](Outcome<v1::EmbedResponse> embedded) {
-                    absl::Status status = self->vectors_->Take(std::move(embedded));
-                    if (!status.ok()) return self->Finish(std::move(status));
+                    absl::Status taken = self->vectors_->Take(std::move(embedded));
+                    if (!taken.ok()) return self->Finish(std::move(taken));
                     self->Compare();
                   });
   }

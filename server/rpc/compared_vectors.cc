@@ -72,8 +72,7 @@ absl::Status ComparedVectors::CheckPrompt(const ServiceCore& core, const ServedM
   const v1::EmbedOptions& options = list->options;
   const auto checked = ToTokenizeOptions(options, core.limits);
   if (!checked.ok()) {
-    const std::string native = std::string(kOptions) + "prompt_text";
-    return Renamed(RenameField(checked.status(), native, list->prompt_prefix + "prompt_text"));
+    return Renamed(RenameField(checked.status(), "options.prompt_text", list->prompt_prefix + "prompt_text"));
   }
   if (options.prompt_case() == v1::EmbedOptions::kPromptName &&
       model.info().prompts.count(options.prompt_name()) == 0) {

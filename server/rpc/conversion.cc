@@ -63,6 +63,8 @@ absl::StatusOr<Truncation> ToTruncation(int value, std::string_view field) {
       return Truncation::kEnd;
     case v1::TRUNCATION_START:
       return Truncation::kStart;
+    case v1::TRUNCATION_WINDOW:
+      return Truncation::kWindow;
     default:
       return UnknownValue(field, value, "Truncation");
   }
@@ -85,6 +87,11 @@ absl::StatusOr<TokenizeOptions> ReadTokenizeOptions(const Message& message, cons
   if (message.prompt_case() == Message::kPromptName) options.prompt_name = message.prompt_name();
   if (message.prompt_case() == Message::kPromptText) options.prompt_text = message.prompt_text();
   return options;
+}
+
+absl::StatusOr<TokenizeOptions> WithoutWindows(absl::StatusOr<TokenizeOptions> options) {
+  if (!options.ok() || options->truncation != Truncation::kWindow) return options;
+  return InvalidField("truncation", "TRUNCATION_WINDOW is for vectors: Embed, Rank and Similarity");
 }
 
 // Sorted, each within 0..count-1, none twice. what: "layers of the model".
@@ -145,11 +152,11 @@ std::optional<InputError> TooLarge(int64_t bytes, const RequestLimits& limits, c
 }  // namespace
 
 absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::TokenizeRequest& request, const RequestLimits& limits) {
-  return ReadTokenizeOptions(request, limits, "");
+  return WithoutWindows(ReadTokenizeOptions(request, limits, ""));
 }
 
 absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::GetAttentionRequest& request, const RequestLimits& limits) {
-  return ReadTokenizeOptions(request, limits, "");
+  return WithoutWindows(ReadTokenizeOptions(request, limits, ""));
 }
 
 absl::StatusOr<TokenizeOptions> ToTokenizeOptions(const v1::EmbedOptions& options, const RequestLimits& limits) {
@@ -196,8 +203,9 @@ std::variant<Input, InputError> ToInput(const v1::Item& item, const RequestLimit
 
 absl::Status ToItemError(const InputError& error, const std::string& item_path, const std::string& options_path) {
   const absl::string_view message = error.status.message();
-  const bool of_prompt = error.field == "prompt_name" || error.field == "prompt_text";
-  const std::string field = of_prompt             ? options_path + error.field
+  const bool of_options =
+      error.field == "prompt_name" || error.field == "prompt_text" || error.field.rfind("window.", 0) == 0;
+  const std::string field = of_options            ? options_path + error.field
                             : error.field.empty() ? item_path
                                                   : absl::StrCat(item_path, ".", error.field);
   return InvalidField(field, std::string_view(message.data(), message.size()));

@@ -60,6 +60,8 @@ absl::StatusOr<OutputKind> ToOutputKind(int value, const std::string& field) {
       return OutputKind::kPooled;
     case v1::OUTPUT_TOKENS:
       return OutputKind::kTokens;
+    case v1::OUTPUT_SPANS:
+      return OutputKind::kSpans;
     default:
       return UnknownValue(field, value, "Output");
   }
@@ -109,7 +111,7 @@ absl::Status CheckDimensions(const v1::EmbedOptions& options, const ServedModel&
   const std::vector<int32_t>& sizes = info.matryoshka_dimensions;
   const bool trained = info.matryoshka && pooled.pooling.empty() &&
                        (sizes.empty() || std::binary_search(sizes.begin(), sizes.end(), wanted));
-  *untrained = !trained;
+  *untrained = *untrained || !trained;
   if (trained || options.allow_untrained_dimensions() || limits.allow_untrained_dimensions) return absl::OkStatus();
   const std::string trained_for = !info.matryoshka          ? "the model was not trained for shorter vectors"
                                   : !pooled.pooling.empty() ? "with another pooling than its own the model was not"
@@ -205,7 +207,29 @@ absl::Status ReadFormat(const v1::EmbedOptions& options, const ServedModel& mode
   return absl::OkStatus();
 }
 
+absl::Status ReadWindows(const v1::EmbedOptions& options, const RequestLimits& limits, EmbedSettings* settings) {
+  const v1::WindowOptions& window = options.window();
+  if (settings->tokenize.truncation != Truncation::kWindow) {
+    if (!options.has_window()) return absl::OkStatus();
+    return InvalidField("options.window", "only TRUNCATION_WINDOW has windows");
+  }
+  if (settings->spec.output != OutputKind::kPooled || !settings->additional.empty() ||
+      settings->attention.has_value()) {
+    return InvalidField("options.truncation", "TRUNCATION_WINDOW is for OUTPUT_POOLED alone");
+  }
+  if (window.size() < 0) return InvalidField("options.window.size", absl::StrCat(window.size(), " is less than 0"));
+  settings->windows = WindowLimits{.size = window.size(), .overlap = {}, .max_windows = limits.max_windows_per_item};
+  if (window.has_overlap()) settings->windows->overlap = window.overlap();
+  settings->each_window = window.each();
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+bool NeedsMeasuring(const v1::EmbedOptions& options, const ServedModel& model) {
+  const bool is_scaled = options.encoding() == v1::ENCODING_INT8 || options.encoding() == v1::ENCODING_UINT8;
+  return is_scaled && !options.has_ranges() && !model.RangesAreKnown();
+}
 
 absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, const ServedModel& model,
                                               const RequestLimits& limits) {
@@ -217,17 +241,17 @@ absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, c
   if (absl::Status status = ReadPooling(options, &pooling); !status.ok()) return status;
   const auto outputs = ReadOutputs(options);
   if (!outputs.ok()) return outputs.status();
-  const bool has_pooled = std::count(outputs->begin(), outputs->end(), OutputKind::kPooled) > 0;
-  if (!has_pooled && !pooling.empty()) {
-    return InvalidField("options.pooling", "contradicts OUTPUT_TOKENS, which is not pooled");
+  const auto has = [&outputs](OutputKind output) { return std::count(outputs->begin(), outputs->end(), output) > 0; };
+  if (!has(OutputKind::kPooled) && !pooling.empty()) {
+    return InvalidField("options.pooling", "contradicts outputs that are not pooled");
   }
-  if (!has_pooled && options.dimensions() != 0) {
-    return InvalidField("options.dimensions", "contradicts OUTPUT_TOKENS; pooled vectors are cut");
+  if (!has(OutputKind::kPooled) && !has(OutputKind::kSpans) && options.dimensions() != 0) {
+    return InvalidField("options.dimensions", "contradicts OUTPUT_TOKENS, whose vectors are not cut");
   }
   for (const OutputKind output : *outputs) {
     EmbedSpec spec = SpecOf(output, options, model.info());
-    if (output == OutputKind::kPooled) {
-      spec.pooling = pooling;
+    if (output == OutputKind::kPooled) spec.pooling = pooling;
+    if (output != OutputKind::kTokens) {
       absl::Status status = CheckDimensions(options, model, spec, limits, &settings.untrained_dimensions);
       if (!status.ok()) return status;
     }
@@ -241,13 +265,21 @@ absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, c
     if (!attention.ok()) return attention.status();
     settings.attention = *std::move(attention);
   }
+  if (absl::Status status = ReadWindows(options, limits, &settings); !status.ok()) return status;
   if (absl::Status status = ReadFormat(options, model, &settings); !status.ok()) return status;
   return settings;
 }
 
-int64_t OutputFloats(const EmbedSettings& settings, const ServedModel& model, int32_t num_tokens) {
+bool Wants(const EmbedSettings& settings, OutputKind output) {
+  const auto is = [output](const EmbedSpec& spec) { return spec.output == output; };
+  return is(settings.spec) || std::any_of(settings.additional.begin(), settings.additional.end(), is);
+}
+
+int64_t OutputFloats(const EmbedSettings& settings, const ServedModel& model, const ItemShape& shape) {
   const auto floats = [&](const EmbedSpec& spec) {
-    const int64_t rows = spec.output == OutputKind::kTokens ? num_tokens : 1;
+    const int64_t rows = spec.output == OutputKind::kTokens  ? shape.num_tokens
+                         : spec.output == OutputKind::kSpans ? shape.num_spans
+                                                             : std::max(1, shape.num_windows);
     return rows * model.OutputDimension(spec);
   };
   int64_t sum = floats(settings.spec);
@@ -255,12 +287,11 @@ int64_t OutputFloats(const EmbedSettings& settings, const ServedModel& model, in
   return sum;
 }
 
-void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32_t num_tokens,
-                  const VectorFormat& format, v1::Embedding* embedding) {
+void SetEmbedding(const std::vector<float>& values, std::optional<int32_t> rows, const VectorFormat& format,
+                  v1::Embedding* embedding) {
   const auto size = static_cast<int32_t>(values.size());
-  const int32_t rows = spec.output == OutputKind::kTokens ? num_tokens : 1;
-  const int32_t dimension = rows == 0 ? 0 : size / rows;
-  if (spec.output == OutputKind::kTokens) embedding->add_shape(rows);
+  const int32_t dimension = size / std::max(1, rows.value_or(1));
+  if (rows.has_value()) embedding->add_shape(*rows);
   embedding->add_shape(dimension);
   if (format.encoding.has_value()) {
     embedding->set_encoding(ToProto(*format.encoding));

@@ -30,18 +30,34 @@ struct EmbedSettings {
   std::vector<EmbedSpec> additional;
   std::optional<AttentionSpec> attention;
   VectorFormat format;
+  // With TRUNCATION_WINDOW: how, and whether a text's windows become one vector.
+  std::optional<WindowLimits> windows;
+  bool each_window = false;
   bool untrained_dimensions = false;  // the model was not trained for these, and the caller may have them all the same
 };
+
+// Will ToEmbedSettings take a while, because the model's ranges are to be measured first?
+bool NeedsMeasuring(const v1::EmbedOptions& options, const ServedModel& model);
 
 absl::StatusOr<EmbedSettings> ToEmbedSettings(const v1::EmbedOptions& options, const ServedModel& model,
                                               const RequestLimits& limits);
 
-// Floats of all outputs but attention, of an item of so many tokens.
-int64_t OutputFloats(const EmbedSettings& settings, const ServedModel& model, int32_t num_tokens);
+// Is it among the outputs?
+bool Wants(const EmbedSettings& settings, OutputKind output);
 
-// values: [dimension] or [num_tokens, dimension], of at least one token.
-void SetEmbedding(const std::vector<float>& values, const EmbedSpec& spec, int32_t num_tokens,
-                  const VectorFormat& format, v1::Embedding* embedding);
+// What the number of an item's vectors depends on.
+struct ItemShape {
+  int32_t num_tokens = 0;
+  int32_t num_spans = 0;
+  int32_t num_windows = 0;  // 0: it is not cut into any
+};
+
+// Floats of all outputs but attention that the engine makes for an item.
+int64_t OutputFloats(const EmbedSettings& settings, const ServedModel& model, const ItemShape& shape);
+
+// rows: of the output, none when it is one vector.
+void SetEmbedding(const std::vector<float>& values, std::optional<int32_t> rows, const VectorFormat& format,
+                  v1::Embedding* embedding);
 
 }  // namespace attendant
 

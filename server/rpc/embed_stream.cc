@@ -38,7 +38,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartEmbedStream(co
   StreamHandler handler = [&core, models = std::make_shared<StreamModels>()](
                               const std::shared_ptr<CallChain>& chain, grpc::ByteBuffer bytes, StreamRespond respond) {
     auto message = std::make_shared<v1::EmbedStreamRequest>();
-    absl::Status status = chain->Parse(&bytes, message.get());
+    absl::Status status = ParseMessage(core, *chain, &bytes, message.get());
     if (!status.ok()) {
       grpc::ProtoBufferReader reader(&bytes);
       std::string id = FindString(v1::EmbedStreamRequest::kIdFieldNumber, &reader);

@@ -13,6 +13,7 @@
 #include "server/rpc/embed_flow.h"
 #include "server/rpc/embed_stream.h"
 #include "server/rpc/grpc_support.h"
+#include "server/rpc/model_flows.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/tokenize_flow.h"
 #include "server/rpc/unary_call.h"
@@ -34,7 +35,7 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
         open_calls_(open_calls),
         context_(context),
         cancel_(std::make_shared<CancelToken>()),
-        chain_(core, RpcMethod::kGetAttention, context, cancel_) {
+        chain_(core, RpcMethod::kGetAttention, FactsOf(*context, cancel_)) {
     if (core_.metrics != nullptr) core_.metrics->StreamOpened(RpcMethod::kGetAttention);
     open_calls_->Add(this);
   }
@@ -43,7 +44,7 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
     if (!chain_.admitted().ok()) return End(chain_.admitted());
     RunWhereItFits(core_, request.Length(), [this, bytes = request]() mutable {
       auto message = std::make_shared<v1::GetAttentionRequest>();
-      absl::Status status = chain_.Parse(&bytes, message.get());
+      absl::Status status = ParseMessage(core_, chain_, &bytes, message.get());
       if (!status.ok()) return End(status);
       RunAttention(core_, chain_.context(), std::move(message), [this](Outcome<AttentionResponse> outcome) {
         report_ = std::move(outcome.report);
@@ -87,7 +88,10 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
     StartWrite(&chunk_);
   }
 
-  void End(const absl::Status& status) { Finish(chain_.End(status, report_)); }
+  void End(const absl::Status& status) {
+    chain_.Record(status, report_);
+    Finish(EndCall(status, context_));
+  }
 
   const ServiceCore& core_;
   OpenCalls* const open_calls_;
@@ -101,27 +105,6 @@ class AttentionCall final : public grpc::ServerWriteReactor<ByteBuffer>, public 
   size_t chunk_values_ = 0;
   ByteBuffer chunk_;
 };
-
-void ListModels(const ServiceCore& core, const CallContext&, std::shared_ptr<const v1::ListModelsRequest>,
-                const Done<v1::ListModelsResponse>& done) {
-  Outcome<v1::ListModelsResponse> outcome;
-  for (const ModelStatus& status : core.models->List()) SetModel(status, core.limits, outcome.response.add_models());
-  done(std::move(outcome));
-}
-
-void GetModel(const ServiceCore& core, const CallContext&, const std::shared_ptr<const v1::GetModelRequest>& request,
-              const Done<v1::Model>& done) {
-  Outcome<v1::Model> outcome;
-  const std::string name = request->name().empty() ? core.models->default_name() : request->name();
-  // Draining ones have the names of their successors, and come last.
-  for (const ModelStatus& status : core.models->List()) {
-    if (status.name != name || status.state == ModelState::kDraining) continue;
-    SetModel(status, core.limits, &outcome.response);
-    return done(std::move(outcome));
-  }
-  outcome.status = NoSuchModel(core, request->name());
-  done(std::move(outcome));
-}
 
 void Tokenize(const ServiceCore& core, const CallContext& call,
               const std::shared_ptr<const v1::TokenizeRequest>& request, const Done<v1::TokenizeResponse>& done) {
@@ -193,13 +176,13 @@ class EmbeddingService::Impl final : public RawService {
   grpc::ServerUnaryReactor* ListModels(CallbackServerContext* context, const ByteBuffer* request,
                                        ByteBuffer* response) override {
     return StartUnary<v1::ListModelsRequest, v1::ListModelsResponse>(core_, &open_calls_, RpcMethod::kListModels,
-                                                                     context, request, response, attendant::ListModels);
+                                                                     context, request, response, RunListModels);
   }
 
   grpc::ServerUnaryReactor* GetModel(CallbackServerContext* context, const ByteBuffer* request,
                                      ByteBuffer* response) override {
     return StartUnary<v1::GetModelRequest, v1::Model>(core_, &open_calls_, RpcMethod::kGetModel, context, request,
-                                                      response, attendant::GetModel);
+                                                      response, RunGetModel);
   }
 
  private:

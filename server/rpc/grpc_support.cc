@@ -1,12 +1,15 @@
 #include "server/rpc/grpc_support.h"
 
 #include <google/protobuf/io/gzip_stream.h>
+#include <grpc/support/time.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/proto_buffer_writer.h>
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +20,17 @@
 
 namespace attendant {
 namespace {
+
+// Far beyond any call, and far from the end of the steady clock's numbers.
+constexpr int64_t kMaxTimeoutSeconds = 10LL * 365 * 24 * 3600;
+
+std::optional<SteadyTime> DeadlineOf(const grpc::CallbackServerContext& context) {
+  const gpr_timespec deadline = context.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return std::nullopt;
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  const int64_t seconds = std::clamp<int64_t>(left.tv_sec, -1, kMaxTimeoutSeconds);
+  return std::chrono::steady_clock::now() + std::chrono::seconds(seconds) + std::chrono::nanoseconds(left.tv_nsec);
+}
 
 // Why did these bytes not parse? Runs again over them, this time through the strings, too.
 absl::Status ExplainParseFailure(const google::protobuf::Descriptor& type, grpc::ByteBuffer* bytes) {
@@ -79,8 +93,28 @@ void RunWhereItFits(const ServiceCore& core, size_t request_bytes, std::function
   core.pool->Post(std::move(task));
 }
 
-absl::Status ParseMessage(const ServiceCore& core, grpc::ByteBuffer* bytes, Reservation* reservation,
+Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
+  Credentials credentials;
+  const auto collect = [&context](const char* name, std::vector<std::string>* values) {
+    const auto [begin, end] = context.client_metadata().equal_range(name);
+    for (auto it = begin; it != end; ++it) values->emplace_back(it->second.data(), it->second.size());
+  };
+  collect("authorization", &credentials.authorization);
+  collect("x-api-key", &credentials.api_key);
+  return credentials;
+}
+
+CallFacts FactsOf(const grpc::CallbackServerContext& context, std::shared_ptr<CancelToken> cancel) {
+  return {.peer = context.peer(),
+          .credentials = CredentialsOf(context),
+          .deadline = DeadlineOf(context),
+          .cancel = std::move(cancel)};
+}
+
+absl::Status ParseMessage(const ServiceCore& core, const CallChain& chain, grpc::ByteBuffer* bytes,
                           google::protobuf::Message* message) {
+  if (!chain.admitted().ok()) return chain.admitted();
+  Reservation* const reservation = chain.context().reservation.get();
   const auto size = static_cast<int64_t>(bytes->Length());
   if (size > core.limits.max_message_bytes) return TooLarge(absl::StrCat(size, " bytes are"), core.limits);
   absl::Status status = Reserve(size, reservation);
@@ -106,6 +140,15 @@ grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message) {
   const grpc::Status status =
       grpc::GenericSerialize<grpc::ProtoBufferWriter, google::protobuf::Message>(message, &bytes, &own_buffer);
   return status.ok() ? bytes : grpc::ByteBuffer();
+}
+
+grpc::Status EndCall(const absl::Status& status, grpc::CallbackServerContext* context) {
+  if (const auto delay = RetryAfterOf(status); delay.count() > 0) {
+    context->AddTrailingMetadata(kRetryPushbackKey, std::to_string(delay.count()));
+  } else if (absl::IsResourceExhausted(status)) {
+    context->AddTrailingMetadata(kRetryPushbackKey, "-1");  // gRPC's word for "do not try again"
+  }
+  return ToGrpcStatus(status);
 }
 
 }  // namespace attendant

@@ -14,6 +14,8 @@ struct RequestLimits {
   int32_t max_text_bytes = 1 << 20;         // of one item: a text, both texts of a pair, or ids at 4 bytes each
   int32_t max_prompt_bytes = 4096;          // of a prompt_text; it is tokenised again with every item
   int32_t max_tokens_per_item = 0;          // longer items are too long for the model; 0: the model's own maximum
+  int32_t max_windows_per_item = 256;       // of TRUNCATION_WINDOW
+  int32_t max_spans_per_item = 512;         // of OUTPUT_SPANS
   int64_t max_message_bytes = 32 << 20;     // of a request, and of an Embed response
   int64_t max_attention_bytes = 64 << 20;   // of one GetAttention result
   int64_t max_pending_bytes = 256 << 20;    // requests and results of all calls that are under way together

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "server/rpc/call_chain.h"
+#include "server/rpc/grpc_support.h"
 
 namespace attendant {
 
@@ -28,8 +29,10 @@ class RefusedCall final : public Reactor {
  public:
   RefusedCall(const ServiceCore& core, RpcMethod method, grpc::CallbackServerContext* context,
               const absl::Status& refusal) {
-    CallChain chain(core, method, context, std::make_shared<CancelToken>());
-    this->Finish(chain.End(chain.admitted().ok() ? refusal : chain.admitted(), {}));
+    CallChain chain(core, method, FactsOf(*context, std::make_shared<CancelToken>()));
+    const absl::Status& status = chain.admitted().ok() ? refusal : chain.admitted();
+    chain.Record(status, {});
+    this->Finish(EndCall(status, context));
   }
   void OnDone() override { delete this; }
 };

@@ -100,7 +100,8 @@ absl::Status SubmitWork(const ServiceCore& core, const CallContext& call, const 
   work.cancel = call.cancel;
   // The call may end, and its context go, before Submit returns.
   const std::shared_ptr<const Caller> caller = call.caller;
-  AdmissionResult admission = core.scheduler->Submit(std::move(work));
+  AdmissionResult admission = core.sharing != nullptr ? core.sharing->Submit(core.scheduler, std::move(work))
+                                                      : core.scheduler->Submit(std::move(work));
   if (admission.status.ok()) return absl::OkStatus();
   caller->Refund(charged_tokens);
   if (admission.retry_after.count() == 0) return std::move(admission.status);

@@ -19,6 +19,7 @@
 #include "server/rpc/byte_budget.h"
 #include "server/rpc/limits.h"
 #include "server/scheduling/scheduler.h"
+#include "server/scheduling/work_sharing.h"
 #include "server/security/caller.h"
 
 namespace attendant {
@@ -30,6 +31,7 @@ class WorkPool;
 struct ServiceCore {
   const ModelRegistry* models = nullptr;
   Scheduler* scheduler = nullptr;
+  WorkSharing* sharing = nullptr;  // may be null: every item is computed by itself
   WorkPool* pool = nullptr;
   ByteBudget* budget = nullptr;
   Metrics* metrics = nullptr;

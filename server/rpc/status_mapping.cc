@@ -85,6 +85,8 @@ std::string Quoted(std::string_view text) {
   return absl::StrCat("\"", absl::Utf8SafeCHexEscape(clipped), text.size() > kMaxQuotedBytes ? "..." : "", "\"");
 }
 
+std::string ClippedMessage(const absl::Status& status) { return ClippedMessage(status.message()); }
+
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status details;

@@ -36,6 +36,9 @@ absl::Status WithRetryAfter(absl::Status status, std::chrono::milliseconds delay
 std::string FieldOf(const absl::Status& status);
 std::chrono::milliseconds RetryAfterOf(const absl::Status& status);
 
+// The message, clipped and made valid UTF-8 without control characters.
+std::string ClippedMessage(const absl::Status& status);
+
 // A caller's string for a message: quoted, escaped, at most some 64 characters.
 std::string Quoted(std::string_view text);
 

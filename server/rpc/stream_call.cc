@@ -106,7 +106,7 @@ class StreamCall final : public ByteStream, public OpenCalls::Member, public std
 
   // May this caller have a stream, and may anybody now?
   absl::Status Admit() const {
-    if (absl::Status status = Authenticate(core_, *context_).status(); !status.ok()) return status;
+    if (absl::Status status = Authenticate(core_, CredentialsOf(*context_)).status(); !status.ok()) return status;
     AdmissionResult admission = core_.scheduler->CheckStream();
     if (admission.reason != Refusal::kShed) return absl::OkStatus();
     return WithRetryAfter(std::move(admission.status), admission.retry_after);
@@ -115,12 +115,13 @@ class StreamCall final : public ByteStream, public OpenCalls::Member, public std
   // Under the lock, before anything has been started. Counts as one request, though none was read.
   void Refuse(const absl::Status& admitted) {
     finished_ = true;
-    Finish(CallChain(core_, method_, context_, cancel_).End(admitted, {}));
+    CallChain(core_, method_, FactsOf(*context_, cancel_)).Record(admitted, {});
+    Finish(EndCall(admitted, context_));
   }
 
   void Handle(std::shared_ptr<Slot> slot, grpc::ByteBuffer bytes) {
     // The whole chain again for each request: a key that was taken back ends no stream, but opens nothing any more.
-    auto chain = std::make_shared<CallChain>(core_, method_, context_, cancel_);
+    auto chain = std::make_shared<CallChain>(core_, method_, FactsOf(*context_, cancel_));
     const size_t size = bytes.Length();
     RunWhereItFits(core_, size,
                    [self = shared_from_this(), chain, slot = std::move(slot), bytes = std::move(bytes)]() mutable {

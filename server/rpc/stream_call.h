@@ -53,7 +53,7 @@ StreamHandler HandleWith(
   return [&core, flow = std::move(flow), models = std::make_shared<StreamModels>()](
              const std::shared_ptr<CallChain>& chain, grpc::ByteBuffer bytes, StreamRespond respond) {
     auto message = std::make_shared<Request>();
-    absl::Status status = chain->Parse(&bytes, message.get());
+    absl::Status status = ParseMessage(core, *chain, &bytes, message.get());
     if (!status.ok()) {
       return respond({.status = std::move(status), .report = {}, .bytes = {}, .after_failure = AfterFailure::kEnd});
     }

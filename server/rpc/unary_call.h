@@ -32,7 +32,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCalls::Membe
         context_(context),
         response_(response),
         cancel_(std::make_shared<CancelToken>()),
-        chain_(core, method, context, cancel_) {}
+        chain_(core, method, FactsOf(*context, cancel_)) {}
 
   void Start(const grpc::ByteBuffer* request, Flow flow) {
     if (!chain_.admitted().ok()) return End({.status = chain_.admitted(), .response = {}, .report = {}});
@@ -43,7 +43,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCalls::Membe
     const size_t size = bytes.Length();
     RunWhereItFits(core_, size, [this, bytes = std::move(bytes), flow = std::move(flow)]() mutable {
       auto message = std::make_shared<Request>();
-      absl::Status status = chain_.Parse(&bytes, message.get());
+      absl::Status status = ParseMessage(core_, chain_, &bytes, message.get());
       if (!status.ok()) return End({.status = std::move(status), .response = {}, .report = {}});
       bytes.Clear();
       flow(core_, chain_.context(), std::move(message), [this](Outcome<Response> outcome) { End(std::move(outcome)); });
@@ -67,7 +67,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCalls::Membe
 
   void End(Outcome<Response> outcome) {
     if (outcome.status.ok()) *response_ = SerializeMessage(outcome.response);
-    const grpc::Status status = chain_.End(outcome.status, outcome.report);
+    chain_.Record(outcome.status, outcome.report);
+    const grpc::Status status = EndCall(outcome.status, context_);
     // A small answer fits into the transport's buffers, whoever reads it.
     watched_ = response_->Length() > kWatchedBytes;
     if (watched_) {

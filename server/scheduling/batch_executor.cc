@@ -109,6 +109,7 @@ void BatchExecutor::Prepare(MicroBatch* batch) {
   thrown_.clear();
   for (size_t i = 0; i < count; ++i) {
     const WorkItem& item = batch->items[i].item;
+    if (item.joint != nullptr) item.joint->Start();
     tasks_.push_back({.sequence = &item.sequence,
                       .embed = item.embed.has_value() ? &*item.embed : nullptr,
                       .attention = item.attention.has_value() ? &*item.attention : nullptr,
@@ -149,6 +150,10 @@ bool BatchExecutor::IsAbandoned(const MicroBatch& batch, size_t index) {
   if (stale_[index] != absl::StatusCode::kOk) return true;
   ++layers_[index];
   const QueuedItem& queued = batch.items[index];
+  if (queued.item.joint != nullptr) {
+    stale_[index] = queued.item.joint->CloseIfStale(clock_());
+    return stale_[index] != absl::StatusCode::kOk;
+  }
   const SteadyTime now = queued.deadline == SteadyTime::max() ? SteadyTime::min() : clock_();
   stale_[index] = StaleReason(queued.cancel.get(), queued.deadline, now);
   return stale_[index] != absl::StatusCode::kOk;

@@ -47,7 +47,7 @@ class BatchExecutor {
   std::vector<SequenceTask> tasks_;
   std::vector<SequenceResult> results_;
   std::vector<absl::StatusCode> stale_;
-  std::vector<int32_t> layers_;  // that were computed: how often it was asked whether the item is still wanted
+  std::vector<int32_t> layers_;       // that were computed: how often it was asked whether the item is still wanted
   std::vector<absl::Status> thrown_;  // empty: nothing was
 };
 

@@ -46,6 +46,8 @@ class ModelRuntime {
     cost_ = MeasureCost(*sessions_.front(), max_tokens, clock);
   }
 
+  // Of no other runtime of this process, before or after.
+  uint64_t id() const { return id_; }
   BatchRunner::Session& SessionOf(int worker) { return *sessions_[static_cast<size_t>(worker)]; }
   // One for somebody else than a worker: a self-check, a probe.
   std::unique_ptr<BatchRunner::Session> NewSession() { return runner_->NewSession(); }
@@ -72,6 +74,12 @@ class ModelRuntime {
   }
 
  private:
+  static uint64_t NextId() {
+    static std::atomic<uint64_t> next{1};
+    return next.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  const uint64_t id_ = NextId();
   std::unique_ptr<BatchRunner> runner_;
   std::vector<std::unique_ptr<BatchRunner::Session>> sessions_;
   const int32_t num_layers_;

@@ -17,6 +17,7 @@
 
 namespace attendant {
 
+class JointWork;
 class ModelRuntime;
 
 using SteadyTime = std::chrono::steady_clock::time_point;
@@ -33,11 +34,15 @@ class CancelToken {
   std::atomic<bool> cancelled_{false};
 };
 
+// Was it computed for this caller, with others who had asked for the same, or before?
+enum class WorkOrigin { kComputed, kShared, kCached };
+
 struct WorkCost {
   Microseconds queue{0};
   Microseconds compute{0};
   int32_t batch_items = 0;
   int32_t batch_tokens = 0;
+  WorkOrigin origin = WorkOrigin::kComputed;
 };
 
 // status: OK, CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (shut down before it ran), or the engine's own for this item.
@@ -53,6 +58,8 @@ struct WorkItem {
   std::vector<EmbedSpec> additional;  // beside embed only
   std::optional<AttentionSpec> attention;
   std::function<void(WorkResult)> done;
+  // Set where others may wait for it, too: it is wanted as long as one of them is there, whatever became of its call.
+  std::shared_ptr<JointWork> joint;
 };
 
 // Items that were asked for together; admitted together or not at all.

@@ -13,6 +13,11 @@ double Predicted(const ModelRuntime& runtime, int32_t tokens) {
   return runtime.cost().SequenceUs(tokens) * runtime.correction().factor();
 }
 
+// Of an item whose own call does not want it any more. One that nobody wants is closed: it must be dropped now.
+bool IsWantedByOthers(const WorkItem& item, SteadyTime finish) {
+  return item.joint != nullptr && item.joint->CloseIfStale(finish) == absl::StatusCode::kOk;
+}
+
 Microseconds AsTime(double us) { return Microseconds(static_cast<int64_t>(us)); }
 
 }  // namespace
@@ -59,18 +64,20 @@ void WorkQueue::TakeBatch(SteadyTime now, int idle_workers, MicroBatch* batch) {
     const double item_us = Predicted(*call->work.runtime, tokens);
     absl::StatusCode stale = StaleReason(call->work.cancel.get(), call->work.deadline, now);
     if (stale == absl::StatusCode::kOk && IsTooLate(*call, item_us, now)) stale = absl::StatusCode::kDeadlineExceeded;
-    if (stale != absl::StatusCode::kOk) {
-      if (batch->dropped.size() >= kMaxDropsPerTake) break;
-      DropCall(&queue, call, stale, &batch->dropped);
+    const bool is_stale = stale != absl::StatusCode::kOk;
+    if (is_stale && batch->dropped.size() >= kMaxDropsPerTake) break;
+    if (is_stale && !IsWantedByOthers(call->work.items[call->next], now + AsTime(item_us))) {
+      DropCall(&queue, call, stale, now, &batch->dropped);
       continue;
     }
+    const SteadyTime deadline = is_stale ? SteadyTime::max() : call->work.deadline;
     if (batch->items.empty()) {
       batch->runtime = call->work.runtime;
       share = std::max(ShareOf(queue, idle_workers),
                        int64_t{std::min(batch->runtime->cost().min_share_tokens, max_batch_tokens_)});
     }
-    if (!Fits(*batch, tokens, share) || !WouldBeInTime(*batch, *call, item_us, now)) break;
-    batch->first_deadline = std::min(batch->first_deadline, call->work.deadline);
+    if (!Fits(*batch, tokens, share) || !WouldBeInTime(*batch, deadline, item_us, now)) break;
+    batch->first_deadline = std::min(batch->first_deadline, deadline);
     batch->items.push_back(TakeNext(&queue, call, ClassQueue::Fate::kServed));
     batch->tokens += tokens;
     batch->cost_us += batch->runtime->cost().SequenceUs(tokens);
@@ -117,10 +124,9 @@ bool WorkQueue::IsTooLate(const ClassQueue::Call& call, double item_us, SteadyTi
   return now + AsTime(item_us) > call.work.deadline;
 }
 
-bool WorkQueue::WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, double item_us,
-                              SteadyTime now) const {
+bool WorkQueue::WouldBeInTime(const MicroBatch& batch, SteadyTime item_deadline, double item_us, SteadyTime now) const {
   if (batch.items.empty()) return true;
-  const SteadyTime deadline = std::min(batch.first_deadline, call.work.deadline);
+  const SteadyTime deadline = std::min(batch.first_deadline, item_deadline);
   return deadline == SteadyTime::max() || now + AsTime(batch.predicted_us + item_us) <= deadline;
 }
 
@@ -139,9 +145,12 @@ QueuedItem WorkQueue::TakeNext(ClassQueue* queue, ClassQueue::Call* call, ClassQ
   return taken;
 }
 
-void WorkQueue::DropCall(ClassQueue* queue, ClassQueue::Call* call, absl::StatusCode reason,
+void WorkQueue::DropCall(ClassQueue* queue, ClassQueue::Call* call, absl::StatusCode reason, SteadyTime now,
                          std::vector<DroppedItem>* dropped) {
   while (call->next < call->work.items.size()) {
+    const WorkItem& item = call->work.items[call->next];
+    const double item_us = Predicted(*call->work.runtime, item.sequence.num_tokens());
+    if (IsWantedByOthers(item, now + AsTime(item_us))) return;
     dropped->push_back({TakeNext(queue, call, ClassQueue::Fate::kDropped), reason});
   }
   queue->Remove(call);
@@ -152,7 +161,7 @@ void WorkQueue::DropStale(SteadyTime now, std::vector<DroppedItem>* dropped) {
     for (auto entry = queue.calls().begin(); entry != queue.calls().end();) {
       ClassQueue::Call& call = (entry++)->second;
       const absl::StatusCode stale = StaleReason(call.work.cancel.get(), call.work.deadline, now);
-      if (stale != absl::StatusCode::kOk) DropCall(&queue, &call, stale, dropped);
+      if (stale != absl::StatusCode::kOk) DropCall(&queue, &call, stale, now, dropped);
     }
   }
 }

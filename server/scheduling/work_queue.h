@@ -10,8 +10,9 @@
 // which would starve long ones): up to max_batch_tokens and max_batch_items, or, when the class holds less than enough
 // for all idle workers, an even share of it, cut at the item border nearest to the share. A single item above
 // max_batch_tokens runs alone. What was cancelled or has expired is dropped when it is reached, and so is what could no
-// longer be computed in time while other work waits: in deadline order, a queue that has fallen behind would otherwise
-// serve every call just too late. A batch also ends where one more item would make it late for a deadline in it.
+// longer be computed in time while other work waits (unless others joined it who can wait): in deadline order, a queue
+// that has fallen behind would otherwise serve every call just too late. A batch also ends where one more item would
+// make it late for a deadline in it.
 //
 // It is policy only: no lock, no clock, no callbacks; the caller passes time in.
 // Thread-safety: none; the Scheduler calls it under its lock.
@@ -25,6 +26,7 @@
 
 #include "absl/status/status.h"
 #include "server/scheduling/class_queue.h"
+#include "server/scheduling/joint_work.h"
 #include "server/scheduling/scheduler.h"
 
 namespace attendant {
@@ -55,9 +57,6 @@ struct MicroBatch {
 
   void Clear();
 };
-
-// Why nobody waits for this work any more, or kOk.
-absl::StatusCode StaleReason(const CancelToken* cancel, SteadyTime deadline, SteadyTime now);
 
 class WorkQueue {
  public:
@@ -106,13 +105,14 @@ class WorkQueue {
   void NoteServed(ServiceClass service_class, double cost_us);
   // Could it be computed before its deadline, if it began now, alone?
   bool IsTooLate(const ClassQueue::Call& call, double item_us, SteadyTime now) const;
-  // Would all of the batch be, with the call's next item?
-  bool WouldBeInTime(const MicroBatch& batch, const ClassQueue::Call& call, double item_us, SteadyTime now) const;
+  // Would all of the batch be, with an item of this deadline more?
+  bool WouldBeInTime(const MicroBatch& batch, SteadyTime item_deadline, double item_us, SteadyTime now) const;
   bool Fits(const MicroBatch& batch, int64_t item_tokens, int64_t share) const;
   int64_t ShareOf(const ClassQueue& queue, int idle_workers) const;
   QueuedItem TakeNext(ClassQueue* queue, ClassQueue::Call* call, ClassQueue::Fate fate);
-  // Moves what is left of a call into dropped.
-  void DropCall(ClassQueue* queue, ClassQueue::Call* call, absl::StatusCode reason, std::vector<DroppedItem>* dropped);
+  // Moves what is left of a call into dropped, up to an item that others still wait for.
+  void DropCall(ClassQueue* queue, ClassQueue::Call* call, absl::StatusCode reason, SteadyTime now,
+                std::vector<DroppedItem>* dropped);
   SteadyTime PlaceOf(const WorkCall& call, SteadyTime now) const;
 
   int num_workers_;

@@ -50,12 +50,13 @@ class Server:
 
     def __init__(self, options, *arguments, environment=None, before_exec=None, log_to=None):
         self._binary = options.server_bin or options.bin / "attendant-server"
-        self._arguments = ["--model", options.model, *arguments]
+        # The same few texts again and again are to be work, too.
+        self._arguments = ["--model", options.model, "--no-share-identical-items", *arguments]
         self._environment = {**SANITIZER_OPTIONS, **os.environ, **(environment or {})}
         self._before_exec, self._log_to = before_exec, log_to
         self._directory = tempfile.TemporaryDirectory()
         self.log = pathlib.Path(self._directory.name, "log")
-        self.process, self.grpc, self.metrics = None, 0, 0
+        self.process, self.grpc, self.http, self.metrics = None, 0, 0, 0
 
     def __enter__(self):
         self.start()
@@ -81,6 +82,8 @@ class Server:
             ports,
             "--grpc-address",
             f"127.0.0.1:{self.grpc}",
+            "--http-address",
+            f"127.0.0.1:{self.http}",
             "--metrics-address",
             f"127.0.0.1:{self.metrics}",
         ]
@@ -94,7 +97,7 @@ class Server:
         if not ports.exists():
             return False
         bound = dict(line.split("=") for line in ports.read_text().split())
-        self.grpc, self.metrics = int(bound["grpc"]), int(bound["metrics"])
+        self.grpc, self.http, self.metrics = (int(bound[name]) for name in ("grpc", "http", "metrics"))
         return True
 
     @property

@@ -18,7 +18,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 IMAGE=docker.io/library/attendant:latest
 MAX_IMAGE_BYTES=300000000
 STORAGE=${ATTENDANT_CONTAINER_STORAGE:-$CACHE_DIR/containers}
-export ATTENDANT_GRPC_PORT=${ATTENDANT_GRPC_PORT:-50061} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9091}
+export ATTENDANT_GRPC_PORT=${ATTENDANT_GRPC_PORT:-50061} ATTENDANT_HTTP_PORT=${ATTENDANT_HTTP_PORT:-8081} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9091}
 PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
 LOAD_SECONDS=${LOAD_SECONDS:-120}
 
@@ -55,7 +55,7 @@ check_image() {
 check_alone() {
   podman run --detach --name attendant-alone --network host --read-only --read-only-tmpfs=false --cap-drop ALL \
     --security-opt no-new-privileges --memory 512m --cpus 1 "$IMAGE" \
-    --grpc-address "127.0.0.1:$ATTENDANT_GRPC_PORT" --metrics-address 127.0.0.1:0 >/dev/null
+    --grpc-address "127.0.0.1:$ATTENDANT_GRPC_PORT" --http-address off --metrics-address 127.0.0.1:0 >/dev/null
   until_true 30 "becoming healthy" podman exec attendant-alone attendant health --server "127.0.0.1:$ATTENDANT_GRPC_PORT"
   podman exec attendant-alone attendant similarity --server "127.0.0.1:$ATTENDANT_GRPC_PORT" \
     "A cat sleeps on the warm windowsill." "The kitten naps in the sunshine."

@@ -148,6 +148,72 @@ TEST(Embedder, SeveralOutputsOfOnePassAreThoseOfSeveralPasses) {
   }
 }
 
+TEST(Embedder, CutVectorsAgreeWithSentenceTransformers) {
+  const auto embedder = Load("tiny-mean");
+  const nlohmann::json expected = Expected("tiny-mean");
+  const EmbedSpec cut{.normalize = true, .dimensions = 11};
+  for (size_t i = 0; i < expected["texts"].size(); ++i) {
+    const std::string text = expected["texts"][i];
+    const auto item = std::get<TokenizedItem>(embedder->Tokenize(TextInput{text}, {.prompt_text = ""}));
+    SequenceResult result;
+    const SequenceTask task{&item.sequence, &cut, nullptr, &result};
+    embedder->Run({&task, 1}, *embedder->NewWorkspace(), nullptr);
+    std::vector<float> want = Flat(expected["embeddings"][i]);  // truncate_dim and normalize_embeddings do this:
+    want.resize(11);
+    NormalizeL2(want.data(), 11);
+    EXPECT_LT(MaxDifference(result.embedding, want), 2e-5f) << text;
+  }
+}
+
+// Late chunking: the mean over the tokens of a span, from both engines; through the Dense layer where the model has
+// one.
+TEST(Embedder, SpansAreMeansOverTheirTokens) {
+  for (const char* engine : {"native", "reference"}) {
+    const auto embedder = Load("tiny-mean", engine);
+    const auto item = std::get<TokenizedItem>(embedder->Tokenize(TextInput{"The cat sits on the mat."}, {}));
+    const EmbedSpec tokens{.output = OutputKind::kTokens};
+    const EmbedSpec additional[] = {
+        {.output = OutputKind::kSpans, .spans = {{1, 4}, {5, 6}}},
+        {.output = OutputKind::kSpans, .normalize = true, .dimensions = 5, .spans = {{2, 7}}}};
+    SequenceResult result;
+    const SequenceTask task{&item.sequence, &tokens, nullptr, &result, additional};
+    embedder->Run({&task, 1}, *embedder->NewWorkspace(), nullptr);
+    ASSERT_TRUE(result.status.ok()) << result.status;
+    const auto mean = [&](size_t begin, size_t end, size_t dimension) {
+      std::vector<float> sum(dimension);
+      for (size_t token = begin; token < end; ++token) {
+        for (size_t i = 0; i < dimension; ++i) sum[i] += result.embedding[token * 32 + i];
+      }
+      for (float& value : sum) value /= static_cast<float>(end - begin);
+      return sum;
+    };
+    std::vector<float> expected = mean(1, 4, 32);
+    const std::vector<float> second = mean(5, 6, 32);
+    expected.insert(expected.end(), second.begin(), second.end());
+    EXPECT_LT(MaxDifference(result.additional[0], expected), 1e-6f) << engine;
+    expected = mean(2, 7, 5);
+    NormalizeL2(expected.data(), 5);
+    EXPECT_LT(MaxDifference(result.additional[1], expected), 1e-6f) << engine;
+  }
+}
+
+TEST(Embedder, ASpanOfAllTokensIsThePooledVectorAlsoBehindADenseLayer) {
+  for (const char* name : {"tiny-mean", "dense-prompt"}) {
+    const auto embedder = Load(name);
+    const auto item = std::get<TokenizedItem>(embedder->Tokenize(TextInput{"a red house"}, {.prompt_text = ""}));
+    const EmbedSpec pooled;
+    const EmbedSpec span[] = {{.output = OutputKind::kSpans, .spans = {{0, item.sequence.num_tokens()}}}};
+    SequenceResult result;
+    const SequenceTask task{&item.sequence, &pooled, nullptr, &result, span};
+    embedder->Run({&task, 1}, *embedder->NewWorkspace(), nullptr);
+    EXPECT_EQ(embedder->OutputDimension(span[0]), embedder->info().dimension);
+    if (embedder->info().pooling == std::vector<PoolingMode>{PoolingMode::kMean}) {
+      EXPECT_EQ(result.additional[0], result.embedding) << name;
+    }
+    EXPECT_EQ(result.additional[0].size(), result.embedding.size());
+  }
+}
+
 TEST(Embedder, DimensionsCutThenNormalise) {
   const auto embedder = Load("tiny-mean");
   const auto item = std::get<TokenizedItem>(embedder->Tokenize(TextInput{"a red house"}, {}));
@@ -175,7 +241,9 @@ TEST(Embedder, RangesAreTheModelsAndFitHowVectorsAreShaped) {
             ranges->maximum)
       << "the same whatever loads it";
   EXPECT_EQ(embedder->Ranges(cut)->minimum.size(), 6u);
-  for (const float value : embedder->Ranges(unit)->maximum) EXPECT_LE(value, 1.0f);
+  const auto of_unit = embedder->Ranges(unit);
+  ASSERT_TRUE(of_unit.ok());
+  for (const float value : of_unit->maximum) EXPECT_LE(value, 1.0f);
   EXPECT_FALSE(embedder->Ranges({.output = OutputKind::kTokens}).ok());
   EXPECT_FALSE(embedder->Ranges({.pooling = {PoolingMode::kCls}}).ok());
 }

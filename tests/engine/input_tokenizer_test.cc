@@ -146,5 +146,113 @@ TEST_F(InputTokenizerTest, PromptsByNameTextAndDefault) {
   EXPECT_GT(by_default.sequence.pooling_start, 0) << "its prompt does not count in the pooling";
 }
 
+std::vector<InputWindow> Windows(const Embedder& embedder, const Input& input, const TokenizeOptions& options,
+                                 const WindowLimits& limits) {
+  auto outcome = embedder.TokenizeWindows(input, options, limits);
+  if (auto* error = std::get_if<InputError>(&outcome)) {
+    ADD_FAILURE() << error->status;
+    return {};
+  }
+  return std::get<std::vector<InputWindow>>(std::move(outcome));
+}
+
+std::string FieldOfWindows(const Embedder& embedder, const Input& input, const WindowLimits& limits) {
+  auto outcome = embedder.TokenizeWindows(input, {.prompt_text = ""}, limits);
+  auto* error = std::get_if<InputError>(&outcome);
+  return error == nullptr ? "" : error->field;
+}
+
+// With prompts of no, two and more tokens, at several sizes and overlaps.
+TEST_F(InputTokenizerTest, WindowsHoldAllOfTheTextEachWithPromptAndSpecialTokens) {
+  const std::string text = "the old house was small and the new house is large but the river runs fast to the bank";
+  for (const char* prompt : {"", "query: ", "what is the "}) {
+    const TokenizeOptions options{.prompt_text = prompt};
+    const Embedder& embedder = Get("tiny-mean");
+    TokenizeOptions uncut = options;
+    const std::vector<int32_t> whole = Good(TextInput{text}, uncut).sequence.input_ids;
+    const size_t prompt_tokens =
+        std::string(prompt).empty() ? 0 : Good(TextInput{prompt}, {.prompt_text = ""}).sequence.input_ids.size() - 2;
+    for (const int32_t size : {8, 11, static_cast<int32_t>(whole.size()) - 1}) {
+      for (const int32_t overlap : {0, 2}) {
+        const WindowLimits limits{.size = size, .overlap = overlap, .max_windows = 100};
+        const auto windows = Windows(embedder, TextInput{text}, options, limits);
+        ASSERT_GT(windows.size(), 1u);
+        std::vector<int32_t> together(whole.begin(), whole.begin() + 1 + static_cast<std::ptrdiff_t>(prompt_tokens));
+        int32_t covered = 0;
+        for (const InputWindow& window : windows) {
+          const std::vector<int32_t>& ids = window.sequence.input_ids;
+          ASSERT_LE(ids.size(), static_cast<size_t>(size));
+          EXPECT_EQ(ids.front(), kCls);
+          EXPECT_EQ(ids.back(), kSep);
+          EXPECT_EQ(window.sequence.token_type_ids.size(), ids.size());
+          EXPECT_EQ(static_cast<size_t>(window.content_tokens), ids.size() - 2 - prompt_tokens);
+          const auto text_begin = ids.begin() + 1 + static_cast<std::ptrdiff_t>(prompt_tokens);
+          EXPECT_TRUE(std::equal(ids.begin(), text_begin, whole.begin())) << "the prompt is in front";
+          const bool first = &window == &windows.front();
+          together.insert(together.end(), text_begin + (first ? 0 : overlap), ids.end() - 1);
+          EXPECT_LE(window.chars.start, covered + 1) << "but for a space";
+          EXPECT_GT(window.chars.end, covered);
+          covered = window.chars.end;
+        }
+        together.push_back(kSep);
+        EXPECT_EQ(together, whole) << prompt << size << " " << overlap;
+        EXPECT_EQ(windows.front().chars.start, 0);
+        EXPECT_EQ(covered, static_cast<int32_t>(text.size()));
+      }
+    }
+  }
+}
+
+TEST_F(InputTokenizerTest, WhatFitsIsOneWindowJustAsWithoutThem) {
+  const std::string text = "what is water?";
+  const TokenizedItem plain = Good(TextInput{text}, {.prompt_name = "query"});
+  const auto windows = Windows(Get("tiny-mean"), TextInput{text}, {.prompt_name = "query"}, {.max_windows = 1});
+  ASSERT_EQ(windows.size(), 1u);
+  EXPECT_EQ(windows[0].sequence.input_ids, plain.sequence.input_ids);
+  EXPECT_EQ(windows[0].sequence.pooling_start, plain.sequence.pooling_start);
+  EXPECT_EQ(windows[0].chars, (Offset{0, static_cast<int32_t>(text.size())}));
+}
+
+TEST_F(InputTokenizerTest, APromptThatPoolingLeavesOutIsLeftOutOfEveryWindow) {
+  std::string text = "cat";
+  for (int i = 0; i < 100; ++i) text += " dog";
+  const auto windows = Windows(Get("dense-prompt"), TextInput{text}, {.prompt_name = "query"}, {.max_windows = 9});
+  ASSERT_GT(windows.size(), 1u);
+  for (const InputWindow& window : windows) EXPECT_GT(window.sequence.pooling_start, 0);
+}
+
+TEST_F(InputTokenizerTest, IdsAreCutIntoWindowsIfTheyAreNotComplete) {
+  std::vector<int32_t> ids(150);
+  std::iota(ids.begin(), ids.end(), 5);
+  for (int32_t& id : ids) id = 5 + id % 90;
+  const IdsInput open{ids, {}, true};
+  const auto windows = Windows(Get("tiny-mean"), open, {}, {.overlap = 0, .max_windows = 100});
+  ASSERT_EQ(windows.size(), 3u);  // 62 beside two special tokens
+  EXPECT_EQ(windows[2].content_tokens, 150 - 2 * 62);
+  EXPECT_EQ(windows[1].sequence.input_ids[1], ids[62]);
+  EXPECT_EQ(windows[0].chars, Offset());
+  EXPECT_EQ(FieldOfWindows(Get("tiny-mean"), IdsInput{ids, {}, false}, {.max_windows = 100}), "tokens.input_ids");
+}
+
+TEST_F(InputTokenizerTest, WindowsThatCannotBeAreNamed) {
+  std::string text = "cat";
+  for (int i = 0; i < 100; ++i) text += " dog";
+  const Embedder& embedder = Get("tiny-mean");
+  EXPECT_EQ(FieldOfWindows(embedder, TextInput{text}, {.size = 2, .max_windows = 1000}), "window.size");
+  EXPECT_EQ(FieldOfWindows(embedder, TextInput{text}, {.size = 10, .overlap = 8, .max_windows = 1000}),
+            "window.overlap");
+  EXPECT_EQ(FieldOfWindows(embedder, TextInput{text}, {.size = 10, .overlap = -1, .max_windows = 1000}),
+            "window.overlap");
+  EXPECT_EQ(FieldOfWindows(embedder, TextInput{text}, {.size = 10, .overlap = 7, .max_windows = 1000}), "");
+  EXPECT_EQ(FieldOfWindows(embedder, TextInput{text}, {.max_windows = 1}), "text");
+  EXPECT_EQ(FieldOfWindows(embedder, PairInput{text, text}, {.max_windows = 1000}), "pair");
+  EXPECT_EQ(Bad(TextInput{text}, {.truncation = Truncation::kWindow}).field, "truncation");
+}
+
+TEST_F(InputTokenizerTest, ThePromptIsCountedInCodePoints) {
+  EXPECT_EQ(Good(TextInput{"cat"}, {.prompt_text = "é漢: "}).prompt_chars, 4);
+  EXPECT_EQ(Good(TextInput{"cat"}, {.prompt_text = ""}).prompt_chars, 0);
+}
+
 }  // namespace
 }  // namespace attendant

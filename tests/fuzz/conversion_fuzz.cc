@@ -60,7 +60,7 @@ void CheckItem(const v1::Item& item, const RequestLimits& limits) {
 void CheckEmbed(const v1::EmbedRequest& request, const ServedModel& model, const RequestLimits& limits) {
   const auto settings = ToEmbedSettings(request.options(), model, limits);
   if (settings.ok()) {
-    Require(OutputFloats(*settings, model, 3) > 0, "vectors have a size");
+    Require(OutputFloats(*settings, model, {.num_tokens = 3, .num_spans = 2}) > 0, "vectors have a size");
   } else {
     CheckError(settings.status());
   }

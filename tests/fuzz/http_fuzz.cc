@@ -31,10 +31,15 @@ HttpServer* StartServer() {
   HttpServerOptions options;
   options.address = "127.0.0.1:0";
   options.request_timeout = std::chrono::milliseconds(500);
-  options.idle_timeout = std::chrono::milliseconds(500);
+  options.idle_timeout = options.body_timeout = std::chrono::milliseconds(500);
   auto* server = new HttpServer(options);
-  server->Handle("/healthz", [](const HttpRequest& request) {
-    return HttpResponse{.body = request.api_key.has_value() ? "key\n" : "ok\n"};
+  server->Handle("GET", "/healthz", [](const HttpRequest& request) {
+    return HttpResponse{.body = PresentedKey(request.credentials()).ok() ? "key\n" : "ok\n"};
+  });
+  server->Handle("POST", "/echo", [](HttpRequest& request) {
+    const auto body = request.ReadBody(
+        {.max_bytes = 64 * 1024, .flag = "--flag", .reserve = [](int64_t) { return absl::OkStatus(); }});
+    return body.ok() ? HttpResponse{.body = *body} : HttpResponse{.status = 400, .body = "no\n"};
   });
   Require(server->Start().ok(), "the server starts");
   return server;

@@ -98,6 +98,7 @@ class InProcessTest : public testing::Test {
     config_.grpc_address = "127.0.0.1:0";
     config_.metrics_address.clear();
     config_.threads = 1;
+    config_.sharing.join_identical = false;  // the queue is filled with the same few texts
     config_.drain_timeout = std::chrono::seconds(20);
     config_.models.specs = {{.name = "tiny-mean", .directory = TestModel("tiny-mean")}};
     // main reads the level from the config; here the tests are main.

@@ -64,6 +64,56 @@ TEST_F(RpcsTest, EmbedOptions) {
   EXPECT_NE(prompted->results[0].values, plain->results[0].values);
 }
 
+TEST_F(RpcsTest, EncodedCutAndWindowedVectors) {
+  const Item item = "the old house was small";
+  const auto plain = client_->Embed({item}, {});
+  const auto packed = client_->Embed({item}, {.encoding = client::Encoding::kFloat32});
+  ASSERT_TRUE(plain.ok() && packed.ok());
+  const std::vector<float>& values = plain->results[0].values;
+  EXPECT_EQ(packed->results[0].packed,
+            std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
+  EXPECT_TRUE(packed->results[0].values.empty());
+  const auto bits = client_->Embed({item}, {.encoding = client::Encoding::kUbinary});
+  ASSERT_TRUE(bits.ok());
+  EXPECT_EQ(bits->results[0].packed.size(), 4u);
+  EXPECT_FALSE(client_->Embed({item}, {.dimensions = 5}).ok());
+  const auto cut = client_->Embed({item}, {.dimensions = 5, .allow_untrained_dimensions = true});
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_EQ(cut->results[0].values.size(), 5u);
+  EXPECT_TRUE(cut->untrained_dimensions);
+  std::string text = "cat";
+  for (int i = 0; i < 100; ++i) text += " dog";
+  const auto whole = client_->Embed({Item(text)}, {});
+  ASSERT_TRUE(whole.ok());
+  EXPECT_GT(whole->results[0].tokens_dropped, 0);
+  EXPECT_TRUE(whole->results[0].dropped_at.has_value());
+  const auto windows = client_->Embed({Item(text)}, {.truncation = client::Truncation::kWindow,
+                                                     .window = client::WindowOptions{.size = 32, .each = true}});
+  ASSERT_TRUE(windows.ok()) << windows.status();
+  EXPECT_EQ(windows->results[0].tokens_dropped, 0);
+  ASSERT_EQ(windows->results[0].shape.size(), 2u);
+  EXPECT_GT(windows->results[0].shape[0], 3);
+}
+
+TEST_F(RpcsTest, RankAndSimilarity) {
+  const std::vector<Item> items = {"what is water", "the cat sits", "", "a red house"};
+  const client::PromptOptions none{.prompt_text = ""};
+  const auto ranked = client_->Rank("the cat sits", items, {.query_prompt = none, .item_prompt = none});
+  ASSERT_TRUE(ranked.ok()) << ranked.status();
+  ASSERT_EQ(ranked->results.size(), 3u);
+  EXPECT_EQ(ranked->results[0].index, 1);
+  EXPECT_EQ(ranked->results[0].score, 1.0f);
+  ASSERT_EQ(ranked->failures.size(), 1u);
+  EXPECT_EQ(ranked->failures[0].field, "items[2].text");
+  const auto matrix = client_->Similarity(items, {items[0], items[1]}, {});
+  ASSERT_TRUE(matrix.ok()) << matrix.status();
+  EXPECT_EQ(matrix->rows, 4);
+  EXPECT_EQ(matrix->columns, 2);
+  EXPECT_EQ(matrix->values[0], 1.0f);
+  EXPECT_EQ(matrix->values[1], matrix->values[2]);
+  EXPECT_TRUE(std::isnan(matrix->values[4]));
+}
+
 TEST_F(RpcsTest, EmbedAllOverTheStream) {
   int64_t next = 0;
   const client::ItemSource source = [&]() -> std::optional<absl::StatusOr<Item>> {

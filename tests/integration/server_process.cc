@@ -54,6 +54,7 @@ ServerProcess::ServerProcess(std::vector<std::string> arguments) {
   const bool has_config = std::find(arguments.begin(), arguments.end(), "--config") != arguments.end();
   if (!has_config) AddDefault(&arguments, "--model", TestModel("tiny-mean"));
   AddDefault(&arguments, "--grpc-address", "127.0.0.1:0");
+  AddDefault(&arguments, "--http-address", "127.0.0.1:0");
   AddDefault(&arguments, "--metrics-address", "127.0.0.1:0");
   AddDefault(&arguments, "--port-file", directory_ + "/ports");
   std::vector<char*> argv{const_cast<char*>(ATTENDANT_SERVER_BINARY)};

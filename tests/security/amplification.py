@@ -10,8 +10,10 @@ is above the bound that docs/security.md promises. Needs grpcio.
 """
 
 import argparse
+import concurrent.futures
 import dataclasses
 import gzip
+import http.client
 import json
 import os
 import pathlib
@@ -25,6 +27,7 @@ import urllib.request
 import grpc
 
 BOUND = 100
+CALLERS = concurrent.futures.ThreadPoolExecutor(64)
 SERVICE = "/attendant.v1.EmbeddingService/"
 ENGLISH = ("The committee met on Tuesday to discuss the new library, which will open in spring if the weather allows. "
            "Most of the money comes from the county; the rest was collected by its readers. ") * 6
@@ -85,6 +88,27 @@ def cases():
         Case("nothing", "GetModel", b"", answer_asked_for=True),
         Case("unknown fields", "Embed", field(99, 1) * 300_000),
         Case("bytes that are no message", "Embed", b"\xff" * (1 << 20)),
+        *http_cases(words),
+    ]
+
+
+def http_cases(words):
+    embeddings, native = "/v1/embeddings", "/attendant/v1/Embed"
+    body = lambda **fields: json.dumps(fields, separators=(",", ":")).encode()
+    return [
+        Case("ordinary English", embeddings, body(input=[ENGLISH] * 64)),
+        Case("ids, two bytes each", embeddings, body(input=[[7] * 250] * 64, vocabulary="model")),
+        Case("one letter each, 1024 texts", embeddings, body(input=["a"] * 1024), answer_asked_for=True),
+        Case("vectors of all tokens", "/embed_all", body(inputs=words), answer_asked_for=True),
+        Case("half a million ids", embeddings, body(input=[[7] * 500_000], vocabulary="model")),
+        Case("a million brackets", embeddings, b"[" * 1_000_000),
+        Case("a million empty lists", embeddings, b"[" + b"[]," * 333_333 + b"[]]"),
+        Case("compressed spaces", embeddings, b" " * (30 << 20), gzip=True),
+        # Each item is asked for, and answered with a status of its own; what that takes is reserved.
+        Case("empty items, 1024", native, body(items=[{}] * 1024), answer_asked_for=True),
+        Case("three layers of a long text", "/attendant/v1/GetAttention", body(item={"text": words}, layers=[0, 1, 2]),
+             answer_asked_for=True),
+        Case("pieces", "/tokenize", body(inputs="a.b,c;" * (1 << 15))),
     ]
 
 
@@ -93,14 +117,15 @@ class Server:
         self.directory = tempfile.TemporaryDirectory()
         ports = pathlib.Path(self.directory.name) / "ports"
         self.process = subprocess.Popen(
-            [binary, "--model", model, "--grpc-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0",
+            [binary, "--model", model, "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0",
+             "--metrics-address", "127.0.0.1:0",
              "--port-file", str(ports), "--log-level", "error", "--threads", "1", "--default-timeout-ms", "0"])
         while not ports.exists():
             if self.process.poll() is not None:
                 raise SystemExit("the server did not start")
             time.sleep(0.05)
         lines = dict(line.split("=") for line in ports.read_text().split())
-        self.grpc_port, self.metrics_port = int(lines["grpc"]), int(lines["metrics"])
+        self.grpc_port, self.http_port, self.metrics_port = (int(lines[name]) for name in ("grpc", "http", "metrics"))
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
@@ -119,8 +144,20 @@ class Server:
         pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
 
-def start(channel, case):
+def post(port, case):
+    headers = {"Content-Type": "application/json", **({"Content-Encoding": "gzip"} if case.gzip else {})}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("POST", case.method, gzip.compress(case.request) if case.gzip else case.request, headers)
+    response = connection.getresponse()
+    answer = response.read()
+    connection.close()
+    return len(answer), "OK" if response.status == 200 else str(response.status)
+
+
+def start(server, channel, case):
     """Returns a function that waits for (bytes answered, status code)."""
+    if case.method.startswith("/"):
+        return CALLERS.submit(post, server.http_port, case).result
     identity = lambda data: data
     options = {"timeout": 120, **({"compression": grpc.Compression.Gzip} if case.gzip else {})}
     if case.method == "GetAttention":
@@ -138,8 +175,8 @@ def start(channel, case):
     return finish
 
 
-def call(channel, case, count=1):
-    calls = [start(channel, case) for _ in range(count)]
+def call(server, channel, case, count=1):
+    calls = [start(server, channel, case) for _ in range(count)]
     return [finish() for finish in calls][0]
 
 
@@ -149,18 +186,23 @@ def measure(arguments, case):
                                     options=[("grpc.max_receive_message_length", -1)])
     try:
         # The head of a call in HTTP/2 and HPACK, first on its connection some 200 bytes, later 30.
-        received = 30 + (len(gzip.compress(case.request)) if case.gzip else len(case.request))
-        call(channel, Case("", "Embed", text_item(ENGLISH)))  # what is allocated once
-        at_a_time = max(1, min(64, (64 << 10) // received)) if case.method != "GetAttention" else 1
+        head = 200 if case.method.startswith("/") else 30
+        received = head + (len(gzip.compress(case.request)) if case.gzip else len(case.request))
+        at_a_time = max(1, min(64, (64 << 10) // received)) if "GetAttention" not in case.method else 1
+        # What is allocated once; over HTTP, once for each connection: a thread.
+        if case.method.startswith("/"):
+            call(server, channel, Case("", "/embed", json.dumps({"inputs": ENGLISH}).encode()), at_a_time)
+        else:
+            call(server, channel, Case("", "Embed", text_item(ENGLISH)))
         server.reset_peak()
         before = server.status_bytes("VmRSS")
-        answered, code = call(channel, case, at_a_time)
+        answered, code = call(server, channel, case, at_a_time)
         memory = max(0, server.status_bytes("VmHWM") - before) / (received * at_a_time)
         cpu = server.cpu_seconds()
         rounds = 0
         # The clock of a process ticks every 10 ms.
         while rounds < 3 or (server.cpu_seconds() - cpu < 0.3 and rounds < 1000):
-            call(channel, case)
+            call(server, channel, case)
             rounds += 1
         used = (server.cpu_seconds() - cpu) / rounds
     finally:

@@ -180,6 +180,28 @@ TEST_F(ServerConfigTest, ContradictionsNameBothFlags) {
   EXPECT_THAT(ErrorOf({"--metrics-address", "127.0.0.1:50051"}), HasSubstr("--grpc-address"));
 }
 
+TEST_F(ServerConfigTest, HttpFlags) {
+  EXPECT_EQ(Parse({}).http.address, "127.0.0.1:8080");
+  EXPECT_EQ(Parse({"--http-address=off"}).http.address, "");
+  EXPECT_EQ(Parse({}, {{"ATTENDANT_HTTP_ADDRESS", ""}}).http.address, "");
+  const HttpSettings http = Parse({"--http-address", "[::1]:0", "--http-max-connections", "9", "--http-body-timeout-ms",
+                                   "7", "--http-cors-origins", "https://a.example,http://b.example:81",
+                                   "--no-http-gzip", "--http-max-body-bytes", "4096"})
+                                .http;
+  EXPECT_EQ(http.address, "[::1]:0");
+  EXPECT_EQ(http.max_connections, 9);
+  EXPECT_EQ(http.body_timeout, std::chrono::milliseconds(7));
+  EXPECT_EQ(http.cors_origins, (std::vector<std::string>{"https://a.example", "http://b.example:81"}));
+  EXPECT_FALSE(http.gzip);
+  EXPECT_EQ(http.max_body_bytes, 4096);
+  EXPECT_THAT(ErrorOf({"--http-cors-origins", "a.example"}), HasSubstr("--http-cors-origins"));
+  EXPECT_THAT(ErrorOf({"--http-cors-origins", "https://a.example/path"}), HasSubstr("--http-cors-origins"));
+  EXPECT_THAT(ErrorOf({"--http-address", "127.0.0.1:50051"}), HasSubstr("--grpc-address"));
+  EXPECT_THAT(ErrorOf({"--http-address", "127.0.0.1:9464"}), HasSubstr("--metrics-address"));
+  EXPECT_THAT(ErrorOf({"--http-max-body-bytes", "1000000000"}), HasSubstr("--max-pending-bytes"));
+  EXPECT_THAT(ErrorOf({"--http-idle-timeout-ms", "0"}), HasSubstr("--http-idle-timeout-ms"));
+}
+
 TEST_F(ServerConfigTest, SecurityFlags) {
   const SecurityConfig defaults = Parse({}).security;
   EXPECT_EQ(defaults.api_keys_file, "");

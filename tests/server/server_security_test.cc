@@ -32,11 +32,12 @@ class ServerSecurityTest : public ::testing::Test {
     config_.tls_key = directory_.Write("key.pem", pair.key);
   }
 
-  std::string WarningFor(const std::string& grpc, const std::string& metrics, const std::string& admin = "") {
+  std::string WarningFor(const std::string& grpc, const std::string& metrics, const std::string& admin = "",
+                         const std::string& http = "") {
     const auto security = ServerSecurity::Load(config_);
     EXPECT_TRUE(security.ok()) << security.status();
     ::testing::internal::CaptureStderr();
-    (*security)->WarnOfExposure(grpc, metrics, admin);
+    (*security)->WarnOfExposure({.grpc = grpc, .http = http, .metrics = metrics, .admin = admin});
     return ::testing::internal::GetCapturedStderr();
   }
 
@@ -50,6 +51,12 @@ TEST_F(ServerSecurityTest, WarnsOnceOfAllThatOthersReach) {
   EXPECT_THAT(warning, AllOf(HasSubstr("level=warning"), HasSubstr("gRPC on 0.0.0.0:50051 without a key or TLS"),
                              HasSubstr("metrics on [::]:9464 without a key or TLS"), HasSubstr("docs/security.md")));
   EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 1);
+}
+
+TEST_F(ServerSecurityTest, WarnsOfTheHttpPort) {
+  EXPECT_THAT(WarningFor(kHere, "", "", "0.0.0.0:8080"), HasSubstr("HTTP on 0.0.0.0:8080 without a key or TLS"));
+  UseKeys();
+  EXPECT_THAT(WarningFor(kHere, "", "", "0.0.0.0:8080"), HasSubstr("HTTP on 0.0.0.0:8080 without TLS"));
 }
 
 TEST_F(ServerSecurityTest, IsSilentAboutThisMachineAndWhatIsNotThere) {

@@ -13,7 +13,7 @@ import cpp_source
 
 # What lies above the engine sees its facade and nothing behind it.
 FACADE = ("engine/embedder.h", "engine/sequence.h", "engine/team.h", "engine/output_encoding.h", "engine/similarity.h",
-          "engine/tokenizer/tokenizer.h")
+          "engine/text_pieces.h", "engine/tokenizer/tokenizer.h")
 PROTO = ("attendant/", "google/rpc/", "inference/", "tei/v1/")
 GRPC = ("grpcpp/", "grpc/", "google/protobuf/")
 
@@ -38,7 +38,10 @@ LAYERS = {
     "server/network/": Layer((), ("absl/",)),
     "server/security/": Layer(("server/scheduling/service_class.h", "server/observability/"), ("absl/", "openssl/")),
     "server/http/": Layer(("server/network/", "server/security/", "server/observability/"),
-                          ("absl/", "httplib.h", "openssl/")),
+                          ("absl/", "httplib.h", "openssl/", "zlib.h")),
+    "server/http/api/": Layer(("server/http/", "server/rpc/", "server/models/", "server/scheduling/",
+                               "server/observability/", "server/security/", *PROTO, *FACADE),
+                              ("absl/", "nlohmann/", "google/protobuf/")),
     "server/models/": Layer(("server/scheduling/", "server/observability/", *FACADE), ("absl/", "nlohmann/")),
     "server/rpc/": Layer(("server/models/", "server/scheduling/", "server/observability/", "server/security/", *PROTO,
                           *FACADE),
@@ -63,6 +66,7 @@ FORBIDDEN_LINKS = {
     "server/observability/": r"attendant::(rpc|proto|client)\b|gRPC::|protobuf::",
     "server/network/": r"attendant::\w+|gRPC::|protobuf::|prometheus-cpp::",
     "server/security/": r"attendant::(rpc|http|proto|server|client)\b|gRPC::|protobuf::",
+    "server/http/api/": r"attendant::(server|client)\b|gRPC::",
     "server/http/": r"attendant::(rpc|proto|server|client)\b|gRPC::|protobuf::",
     "server/": r"attendant::client\b",
     "client/": r"attendant::(engine|kernels|model|tokenizer|scheduling|rpc|observability|server)\b|prometheus-cpp::",

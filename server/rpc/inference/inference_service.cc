@@ -49,7 +49,7 @@ StreamHandler InferHandler(const ServiceCore& core) {
   return [&core, models = std::make_shared<StreamModels>()](const std::shared_ptr<CallChain>& chain,
                                                             grpc::ByteBuffer bytes, StreamRespond respond) {
     auto message = std::make_shared<ModelInferRequest>();
-    absl::Status status = chain->Parse(&bytes, message.get());
+    absl::Status status = ParseMessage(core, *chain, &bytes, message.get());
     if (!status.ok()) {
       message->Clear();
       grpc::ProtoBufferReader reader(&bytes);

@@ -156,7 +156,28 @@ void AppendPiece(std::string_view piece, std::string* text) {
   text->append(" ").append(piece);
 }
 
+uint32_t Clamped(int64_t value) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, std::numeric_limits<uint32_t>::max()));
+}
+
 }  // namespace
+
+tei::v1::InfoResponse DescribeForTei(const ServiceCore& core, const TeiFacts& facts, const ModelInfo& info) {
+  const RequestLimits& limits = core.limits;
+  tei::v1::InfoResponse response;
+  response.set_version(facts.version);
+  response.set_model_id(info.name);
+  response.set_model_sha(info.fingerprint);
+  response.set_model_dtype(info.precision);
+  response.set_model_type(tei::v1::MODEL_TYPE_EMBEDDING);
+  response.set_max_concurrent_requests(Clamped(facts.max_queued_items));
+  response.set_max_input_length(Clamped(
+      limits.max_tokens_per_item == 0 ? info.max_tokens : std::min(limits.max_tokens_per_item, info.max_tokens)));
+  response.set_max_batch_tokens(Clamped(facts.max_batch_tokens));
+  response.set_max_client_batch_size(Clamped(limits.max_items_per_request));
+  response.set_tokenization_workers(Clamped(facts.tokenization_workers));
+  return response;
+}
 
 void RunTeiEmbed(const ServiceCore& core, CallContext call, const std::shared_ptr<const tei::v1::EmbedRequest>& request,
                  Done<tei::v1::EmbedResponse> done) {

@@ -7,9 +7,13 @@
 #include <memory>
 
 #include "server/rpc/service_core.h"
+#include "server/rpc/tei/tei_services.h"
 #include "tei/v1/tei.pb.h"
 
 namespace attendant {
+
+// What TEI's info tells; of a model, and of the server around it.
+tei::v1::InfoResponse DescribeForTei(const ServiceCore& core, const TeiFacts& facts, const ModelInfo& info);
 
 void RunTeiEmbed(const ServiceCore& core, CallContext call, const std::shared_ptr<const tei::v1::EmbedRequest>& request,
                  Done<tei::v1::EmbedResponse> done);

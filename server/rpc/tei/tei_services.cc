@@ -2,8 +2,6 @@
 
 #include <grpcpp/support/server_callback.h>
 
-#include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,10 +17,6 @@ namespace {
 
 absl::Status NeedsHead(const char* what) {
   return absl::UnimplementedError(absl::StrCat("this server's models have no head for ", what, "; they embed"));
-}
-
-uint32_t Clamped(int64_t value) {
-  return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, std::numeric_limits<uint32_t>::max()));
 }
 
 // The metadata again, as the headers that clients of TEI's HTTP know. Before Finish, which sends them.
@@ -93,21 +87,7 @@ void RunInfo(const ServiceCore& core, const TeiFacts& facts, const Done<tei::v1:
   Outcome<tei::v1::InfoResponse> outcome;
   const auto model = FindModel(core, "");
   outcome.status = model.status();
-  if (!model.ok()) return done(std::move(outcome));
-  const ModelInfo& info = (*model)->info();
-  const RequestLimits& limits = core.limits;
-  tei::v1::InfoResponse& response = outcome.response;
-  response.set_version(facts.version);
-  response.set_model_id(info.name);
-  response.set_model_sha(info.fingerprint);
-  response.set_model_dtype(info.precision);
-  response.set_model_type(tei::v1::MODEL_TYPE_EMBEDDING);
-  response.set_max_concurrent_requests(Clamped(facts.max_queued_items));
-  response.set_max_input_length(Clamped(
-      limits.max_tokens_per_item == 0 ? info.max_tokens : std::min(limits.max_tokens_per_item, info.max_tokens)));
-  response.set_max_batch_tokens(Clamped(facts.max_batch_tokens));
-  response.set_max_client_batch_size(Clamped(limits.max_items_per_request));
-  response.set_tokenization_workers(Clamped(facts.tokenization_workers));
+  if (model.ok()) outcome.response = DescribeForTei(core, facts, (*model)->info());
   done(std::move(outcome));
 }
 

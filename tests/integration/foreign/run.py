@@ -1,8 +1,8 @@
 """Drives a server with real clients and prints a table. Usage: run.py SERVER_BINARY MODEL_DIR [--all]
 
-Without --all those in Python: each driver is a program of its own (*_client.py HOST:PORT), which says on stderr what is
-wrong. With --all also the examples of all languages, grpcurl and ghz. What cannot run because a tool is missing is
-skipped, with the reason, and then the exit status is 1: a table with a gap proves nothing about it.
+Without --all those in Python: each driver is a program of its own, *_client.py GRPC_HOST:PORT HTTP_HOST:PORT, which
+says on stderr what is wrong. With --all also the examples of all languages, grpcurl and ghz. What cannot run because a
+tool is missing is skipped, with the reason, and then the exit status is 1: a table with a gap proves nothing about it.
 """
 
 import json
@@ -26,9 +26,10 @@ GHZ_CALLS = 200
 
 
 def start(binary, model, directory):
-    """The server and its address."""
+    """The server and its addresses."""
     port_file = pathlib.Path(directory) / "ports"
-    server = subprocess.Popen([binary, "--model", model, "--grpc-address", "127.0.0.1:0", "--metrics-address", "",
+    server = subprocess.Popen([binary, "--model", model, "--grpc-address", "127.0.0.1:0",
+                               "--http-address", "127.0.0.1:0", "--metrics-address", "",
                                "--port-file", str(port_file), "--log-level", "warning"])
     until = time.monotonic() + START_TIMEOUT_S
     while not port_file.exists():
@@ -37,12 +38,12 @@ def start(binary, model, directory):
             raise RuntimeError("the server has not started")
         time.sleep(0.05)
     ports = dict(line.split("=", 1) for line in port_file.read_text().split())
-    return server, f"127.0.0.1:{ports['grpc']}"
+    return server, [f"127.0.0.1:{ports[name]}" for name in ("grpc", "http")]
 
 
-def drive(driver, address):
+def drive(driver, addresses):
     began = time.monotonic()
-    run = subprocess.run([sys.executable, str(driver), address], timeout=DRIVER_TIMEOUT_S, check=False)
+    run = subprocess.run([sys.executable, str(driver), *addresses], timeout=DRIVER_TIMEOUT_S, check=False)
     state, detail = ("passed", "") if run.returncode == 0 else ("FAILED", f"exit {run.returncode}")
     return languages.Outcome(driver.stem, state, detail, time.monotonic() - began)
 
@@ -80,13 +81,13 @@ def drive_ghz(address):
     return languages.Outcome("ghz", state, detail, time.monotonic() - began)
 
 
-def drive_all(address, with_languages):
+def drive_all(addresses, with_languages):
     """Yields the outcomes."""
     for driver in sorted(HERE.glob("*_client.py")):
-        yield drive(driver, address)
+        yield drive(driver, addresses)
     if with_languages:
-        yield from languages.run_all(address)
-        yield drive_ghz(address)
+        yield from languages.run_all(addresses[0])
+        yield drive_ghz(addresses[0])
 
 
 def main(binary, model, *options):
@@ -96,9 +97,9 @@ def main(binary, model, *options):
     with tempfile.TemporaryDirectory() as directory:
         # The drivers see our own package as a wheel, like one from a registry.
         os.environ["PYTHONPATH"] = str(build_wheel.build(pathlib.Path(directory) / "dist"))
-        server, address = start(binary, model, directory)
+        server, addresses = start(binary, model, directory)
         try:
-            for outcome in drive_all(address, "--all" in options):
+            for outcome in drive_all(addresses, "--all" in options):
                 outcomes.append(outcome)
                 if server.poll() is not None:
                     outcomes.append(languages.Outcome("(the server)", "FAILED", f"exit {server.returncode}", 0.0))

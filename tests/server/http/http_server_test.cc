@@ -39,12 +39,11 @@ class HttpServerTest : public ::testing::Test {
 
   void Start() {
     server_ = std::make_unique<HttpServer>(options_);
-    server_->Handle("/hello", [](const HttpRequest&) { return HttpResponse{.body = "hello\n"}; });
-    server_->Handle("/key", [](const HttpRequest& request) {
-      return HttpResponse{.body = request.api_key.value_or("(none)") + "\n"};
-    });
-    server_->Handle("/large", [](const HttpRequest&) { return HttpResponse{.body = std::string(8 << 20, 'x')}; });
-    server_->Handle("/closed", [](const HttpRequest&) { return HttpResponse{.status = 401, .body = "no\n"}; });
+    server_->Handle("GET", "/hello", [](const HttpRequest&) { return HttpResponse{.body = "hello\n"}; });
+    server_->Handle("GET", "/peer", [](const HttpRequest& request) { return HttpResponse{.body = request.peer()}; });
+    server_->Handle("GET", "/large",
+                    [](const HttpRequest&) { return HttpResponse{.body = std::string(8 << 20, 'x')}; });
+    server_->Handle("GET", "/closed", [](const HttpRequest&) { return HttpResponse{.status = 401, .body = "no\n"}; });
     const absl::Status status = server_->Start();
     ASSERT_TRUE(status.ok()) << status;
   }
@@ -100,14 +99,118 @@ TEST_F(HttpServerTest, ABodyIsNotTakenForTheNextRequest) {
   EXPECT_TRUE(connection.AwaitClose(std::chrono::seconds(30)));
 }
 
-TEST_F(HttpServerTest, FindsTheKeyUnlessThereAreSeveral) {
-  Start();
-  EXPECT_THAT(Get("/key"), HasSubstr("(none)\n"));
-  EXPECT_THAT(Get("/key", "Authorization: Bearer abc\r\n"), HasSubstr("\r\n\r\nabc\n"));
-  EXPECT_THAT(Get("/key", "x-api-key: abc\r\n"), HasSubstr("\r\n\r\nabc\n"));
-  EXPECT_THAT(Get("/key", "Authorization: Basic abc\r\n"), HasSubstr("(none)\n"));
-  EXPECT_THAT(Get("/key", "x-api-key: abc\r\nx-api-key: def\r\n"), HasSubstr("(none)\n"));
-  EXPECT_THAT(Get("/key", "x-api-key: abc\r\nAuthorization: Bearer abc\r\n"), HasSubstr("(none)\n"));
+// A handler that waits until somebody else says so, or its caller goes.
+class Waiting {
+ public:
+  HttpResponse Answer(HttpRequest& request) {
+    bool gone = false;
+    request.Await([this](std::function<void()> finished) { Set(std::move(finished)); },
+                  [&] {
+                    gone = true;
+                    Finish();
+                  });
+    const std::lock_guard lock(mutex_);
+    ++(gone ? gone_ : answered_);
+    changed_.notify_all();
+    return {.body = "waited\n"};
+  }
+  // Ends the wait that there is, or the next one.
+  void Finish() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return finished_ != nullptr; });
+    const auto finished = std::exchange(finished_, nullptr);
+    lock.unlock();
+    finished();
+  }
+  void AwaitGone(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return gone_ == count; });
+  }
+  void AwaitArrival() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return finished_ != nullptr; });
+  }
+
+ private:
+  void Set(std::function<void()> finished) {
+    const std::lock_guard lock(mutex_);
+    finished_ = std::move(finished);
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> finished_;
+  int gone_ = 0;
+  int answered_ = 0;
+};
+
+class WaitingTest : public HttpServerTest {
+ protected:
+  void StartWaiting() {
+    server_ = std::make_unique<HttpServer>(options_);
+    server_->Handle("POST", "/wait", [this](HttpRequest& request) { return waiting_.Answer(request); });
+    server_->Handle(
+        "GET", "/files/", [](const HttpRequest& request) { return HttpResponse{.body = request.path()}; },
+        PathMatch::kPrefix);
+    ASSERT_TRUE(server_->Start().ok());
+  }
+  static constexpr char kWait[] = "POST /wait HTTP/1.1\r\nHost: x\r\n\r\n";
+
+  Waiting waiting_;
+};
+
+TEST_F(WaitingTest, AHandlerMayWaitForAnotherThread) {
+  StartWaiting();
+  HttpConnection connection("127.0.0.1", port());
+  for (int i = 0; i < 20; ++i) {
+    std::thread other([this] { waiting_.Finish(); });
+    connection.Send(kWait);
+    EXPECT_THAT(connection.ReadAnswer(), HasSubstr("waited"));
+    other.join();
+  }
+}
+
+TEST_F(WaitingTest, AWaitIsToldThatTheCallerHasGone) {
+  StartWaiting();
+  for (int i = 1; i <= 5; ++i) {
+    auto connection = std::make_unique<HttpConnection>("127.0.0.1", port());
+    connection->Send(kWait);
+    waiting_.AwaitArrival();
+    connection.reset();
+    waiting_.AwaitGone(i);
+  }
+}
+
+TEST_F(WaitingTest, StoppingEndsWaits) {
+  StartWaiting();
+  HttpConnection connection("127.0.0.1", port());
+  connection.Send(kWait);
+  waiting_.AwaitArrival();
+  server_->Stop();
+  waiting_.AwaitGone(1);
+}
+
+TEST_F(WaitingTest, DrainWaitsForAnswersAndRefusesTheRest) {
+  StartWaiting();
+  HttpConnection under_way("127.0.0.1", port());
+  under_way.Send(kWait);
+  waiting_.AwaitArrival();
+  server_->BeginDrain();
+  EXPECT_THAT(Get("/files/a"), AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("Connection: close")));
+  server_->AwaitDrain(std::chrono::steady_clock::now() + milliseconds(10));
+  std::thread drain([this] { server_->AwaitDrain(std::chrono::steady_clock::now() + std::chrono::hours(1)); });
+  waiting_.Finish();
+  drain.join();
+  server_->Stop();
+  EXPECT_THAT(under_way.ReadAnswer(), HasSubstr("waited"));
+}
+
+TEST_F(WaitingTest, APrefixServesAllBelowIt) {
+  StartWaiting();
+  EXPECT_THAT(Get("/files/a/b%20c"), HasSubstr("/files/a/b c"));
+  EXPECT_THAT(Get("/files/"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(server_->routes(), ::testing::UnorderedElementsAre("POST /wait", "GET /files/*"));
 }
 
 TEST_F(HttpServerTest, ServesIpv6) {
@@ -146,7 +249,7 @@ TEST_F(HttpServerTest, RangesDoNotMultiplyAnAnswer) {
 TEST_F(HttpServerTest, BytesThatAreNoHttpEndTheirConnectionOnly) {
   Start();
   for (const std::string& bytes : {std::string("\0\0\0\0\r\n\r\n", 8), std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-                                  std::string("GET\r\n\r\n"), std::string("GET /hello HTTP/9.9\r\n\r\n")}) {
+                                   std::string("GET\r\n\r\n"), std::string("GET /hello HTTP/9.9\r\n\r\n")}) {
     HttpConnection connection("127.0.0.1", port());
     connection.Send(bytes);
     EXPECT_THAT(connection.ReadAnswer(), Not(HasSubstr("hello\n")));

@@ -79,7 +79,12 @@ class LetterModel final : public ServedModel {
     return item;
   }
   absl::Status CheckAttentionSpec(const AttentionSpec&, int32_t) const override { return absl::OkStatus(); }
+  std::variant<std::vector<InputWindow>, InputError> TokenizeWindows(const Input&, const TokenizeOptions&,
+                                                                     const WindowLimits&) const override {
+    return InputError{absl::InvalidArgumentError("no windows"), ""};
+  }
   int32_t OutputDimension(const EmbedSpec&) const override { return 2; }
+  bool RangesAreKnown() const override { return true; }
   absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec&) const override {
     return absl::InvalidArgumentError("no ranges");
   }

@@ -8,12 +8,14 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <map>
+#include <set>
 #include <thread>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/observability/logging.h"
 #include "server/security/key_file.h"
 #include "tests/server/rpc/service_fixture.h"
+#include "tests/testing/http_client.h"
 #include "tests/testing/http_get.h"
 #include "tests/testing/temp_dir.h"
 
@@ -61,6 +63,7 @@ class CallChainTest : public ServiceTest {
   void StartWithKeys(const std::string& lines) {
     config().security.api_keys_file = directory_.Write("keys", lines);
     config().metrics_address = "127.0.0.1:0";
+    config().http.address = "127.0.0.1:0";
     config().models.admin_address = "127.0.0.1:0";
     config().access_log = true;
     ::testing::internal::CaptureStderr();  // the start
@@ -146,6 +149,27 @@ class CallChainTest : public ServiceTest {
     return service.substr(0, service.find('.')) + "." + (offered ? method.name() : "not_offered");
   }
 
+  // The HTTP port's routes, but for what is open to everybody: whether it is well, and files.
+  std::vector<std::string> HttpDoors() {
+    static const std::set<std::string> kOpen = {"GET /healthz", "GET /readyz",       "GET /health",
+                                                "GET /ping",    "GET /openapi.json", "GET /"};
+    std::vector<std::string> doors;
+    for (const std::string& route : server().http_routes()) {
+      const bool file = route.rfind("GET /docs", 0) == 0 || route.rfind("GET /page/", 0) == 0;
+      if (kOpen.count(route) == 0 && !file) doors.push_back(route);
+    }
+    return doors;
+  }
+
+  // The status line of the answer to a call without a body. A prefix is called as "...x".
+  std::string CallHttp(std::string route, const std::string& headers) {
+    if (route.back() == '*') route.back() = 'x';
+    HttpConnection connection("127.0.0.1", server().http_port());
+    connection.Send(route + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n");
+    const std::string answer = connection.ReadAnswer();
+    return answer.substr(0, answer.find("\r\n"));
+  }
+
   std::string Scrape() { return HttpGet(server().metrics_port(), "/metrics"); }
 
   grpc::Status EmbedWith(const std::string& key, const std::vector<std::string>& texts) {
@@ -197,6 +221,31 @@ TEST_F(CallChainTest, EveryDoorOpensForItsKeyOnlyAndNamesIt) {
   EXPECT_THAT(Scrape(),
               AllOf(HasSubstr("attendant_key_requests_total{key=\"one\"} " + std::to_string(doors.size() - 5) + "\n"),
                     HasSubstr("attendant_key_requests_total{key=\"boss\"} 5\n")));
+}
+
+TEST_F(CallChainTest, EveryHttpDoorRefusesCountsAndLogs) {
+  StartWithKeys(Line("one", kKey, "allow=embed,metrics") + Line("boss", kOther, "allow=admin"));
+  const auto doors = HttpDoors();
+  ASSERT_GE(doors.size(), 19u);
+  for (const std::string& route : doors) {
+    SCOPED_TRACE(route);
+    ::testing::internal::CaptureStderr();
+    EXPECT_THAT(CallHttp(route, ""), HasSubstr(" 401 "));
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+                AllOf(HasSubstr("event=call"), HasSubstr("code=UNAUTHENTICATED"), HasSubstr("peer=ipv4:127.0.0.1:")));
+    ::testing::internal::CaptureStderr();
+    EXPECT_THAT(CallHttp(route, "X-API-Key: " + std::string(kOther) + "\r\n"), HasSubstr(" 403 "));
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+                AllOf(HasSubstr("event=call"), HasSubstr("code=PERMISSION_DENIED")));
+    ::testing::internal::CaptureStderr();
+    EXPECT_THAT(CallHttp(route, "Authorization: Bearer " + std::string(kKey) + "\r\n"),
+                AllOf(Not(HasSubstr(" 401 ")), Not(HasSubstr(" 403 ")), HasSubstr("HTTP/1.1 ")));
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(), AllOf(HasSubstr("event=call"), HasSubstr("key=one")));
+  }
+  const std::string count = std::to_string(doors.size());
+  EXPECT_THAT(Scrape(), AllOf(HasSubstr("attendant_key_requests_total{key=\"one\"} " + count + "\n"),
+                              HasSubstr("attendant_requests_total{code=\"UNAUTHENTICATED\",method=\"http.Embed\"} 1\n"),
+                              HasSubstr("attendant_requests_in_flight{method=\"http.Embed\"} 0\n")));
 }
 
 TEST_F(CallChainTest, WithoutKeysEverybodyMayCall) {

@@ -36,6 +36,8 @@ TEST_F(ConversionTest, UnknownEnumValuesNameTheirField) {
   v1::TokenizeRequest tokenize;
   tokenize.set_truncation(static_cast<v1::Truncation>(9));
   EXPECT_EQ(FieldOf(ToTokenizeOptions(tokenize, limits_).status()), "truncation");
+  tokenize.set_truncation(v1::TRUNCATION_WINDOW);
+  EXPECT_EQ(FieldOf(ToTokenizeOptions(tokenize, limits_).status()), "truncation") << "windows are not one sequence";
 }
 
 TEST_F(ConversionTest, InputsAreViewsOfTheItem) {

@@ -102,7 +102,7 @@ TEST_F(EmbedSettingsTest, SeveralOutputsKeepTheirOrderAndComeOnce) {
   EXPECT_EQ(settings->additional[0].output, OutputKind::kPooled);
   EXPECT_THAT(settings->additional[0].pooling, ElementsAre(PoolingMode::kCls));
   EXPECT_TRUE(settings->additional[0].normalize);
-  EXPECT_EQ(OutputFloats(*settings, model_, 3), 3 * 4 + 4);
+  EXPECT_EQ(OutputFloats(*settings, model_, {.num_tokens = 3}), 3 * 4 + 4);
   options.set_normalize(true);
   EXPECT_TRUE(ToEmbedSettings(options, model_, limits_)->spec.normalize);
   options.add_additional_outputs(v1::OUTPUT_TOKENS);
@@ -224,16 +224,56 @@ TEST_F(EmbedSettingsTest, WrongRangesAreNamed) {
 TEST_F(EmbedSettingsTest, VectorsAreWrittenAsAskedFor) {
   const std::vector<float> values = {1, 2, -3, 0, 5, 6, 7, -8};
   v1::Embedding plain;
-  SetEmbedding(values, {}, 9, {}, &plain);
+  SetEmbedding(values, std::nullopt, {}, &plain);
   EXPECT_THAT(plain.shape(), ElementsAre(8));
   EXPECT_THAT(plain.values(), ElementsAre(1, 2, -3, 0, 5, 6, 7, -8));
   EXPECT_TRUE(plain.packed().empty());
   v1::Embedding bits;
-  SetEmbedding(values, {.output = OutputKind::kTokens}, 2, {.encoding = VectorEncoding::kUbinary}, &bits);
+  SetEmbedding(values, 2, {.encoding = VectorEncoding::kUbinary}, &bits);
   EXPECT_THAT(bits.shape(), ElementsAre(2, 4));
   EXPECT_THAT(bits.packed(), ElementsAre(static_cast<char>(0b11000000), static_cast<char>(0b11100000)));
   EXPECT_EQ(bits.encoding(), v1::ENCODING_UBINARY);
   EXPECT_TRUE(bits.values().empty());
+}
+
+TEST_F(EmbedSettingsTest, SpansAreCutAndNormalisedLikePooledVectors) {
+  v1::EmbedOptions options;
+  options.set_output(v1::OUTPUT_SPANS);
+  options.set_dimensions(2);
+  auto settings = ToEmbedSettings(options, model_, limits_);
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_TRUE(settings->spec.normalize);
+  EXPECT_EQ(settings->spec.dimensions, 2);
+  EXPECT_TRUE(Wants(*settings, OutputKind::kSpans));
+  EXPECT_FALSE(Wants(*settings, OutputKind::kPooled));
+  EXPECT_EQ(OutputFloats(*settings, model_, {.num_tokens = 9, .num_spans = 5}), 5 * 2);
+  options.add_pooling(v1::POOLING_MAX);
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.pooling");
+}
+
+TEST_F(EmbedSettingsTest, WindowsAreForPooledVectorsAlone) {
+  v1::EmbedOptions options;
+  options.mutable_window()->set_each(true);
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.window");
+  options.set_truncation(v1::TRUNCATION_WINDOW);
+  options.mutable_window()->set_size(8);
+  options.mutable_window()->set_overlap(0);
+  limits_.max_windows_per_item = 7;
+  const auto settings = ToEmbedSettings(options, model_, limits_);
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_EQ(settings->windows->size, 8);
+  EXPECT_EQ(settings->windows->overlap, 0);
+  EXPECT_EQ(settings->windows->max_windows, 7);
+  EXPECT_TRUE(settings->each_window);
+  options.mutable_window()->set_size(-1);
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.window.size");
+  options.clear_window();
+  EXPECT_FALSE(ToEmbedSettings(options, model_, limits_)->windows->overlap.has_value());
+  options.mutable_attention();
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.truncation");
+  options.clear_attention();
+  options.set_output(v1::OUTPUT_TOKENS);
+  EXPECT_EQ(FieldOfEmbedOptions(options), "options.truncation");
 }
 
 }  // namespace

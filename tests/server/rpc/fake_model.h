@@ -1,7 +1,7 @@
 // A model that tokenises by spaces and embeds at once, and can be held up: for the services' tests.
 //
 // Words are ids: "w7" is 7, any other word is its length. Vectors are [number of tokens, sum of ids, 0, 0]; not
-// normalised, unless they are cut.
+// normalised, unless they are cut; those of spans are [..., ..., first token, behind the last].
 // Thread-safety: FakeModel is immutable; Gate and FakeRunner are thread-safe.
 #ifndef ATTENDANT_TESTS_SERVER_RPC_FAKE_MODEL_H_
 #define ATTENDANT_TESTS_SERVER_RPC_FAKE_MODEL_H_
@@ -15,7 +15,6 @@
 #include <memory>
 #include <mutex>
 #include <numeric>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,26 +60,54 @@ class FakeModel final : public ServedModel {
     if (options.prompt_name.has_value() && info_.prompts.count(*options.prompt_name) == 0) {
       return Error("prompt_name", "the model has no such prompt");
     }
-    std::istringstream words((options.prompt_name ? info_.prompts.at(*options.prompt_name) : "") + text);
-    TokenizedItem item;
-    const auto limit = static_cast<size_t>(options.max_tokens > 0 ? options.max_tokens : info_.max_tokens);
-    for (std::string word; words >> word;) {
-      const bool id = word.size() > 1 && word[0] == 'w' && std::isdigit(static_cast<unsigned char>(word[1]));
-      if (item.sequence.input_ids.size() < limit) {
-        item.sequence.input_ids.push_back(id ? std::stoi(word.substr(1)) : static_cast<int32_t>(word.size()));
-      } else if (options.truncation == Truncation::kError) {
-        return Error("text", "too long");
-      } else {
-        ++item.tokens_dropped;
-      }
+    const std::string prompt = options.prompt_name ? info_.prompts.at(*options.prompt_name) : "";
+    TokenizedItem item = Words(prompt + text);
+    item.prompt_chars = static_cast<int32_t>(prompt.size());
+    const int32_t limit = options.max_tokens > 0 ? options.max_tokens : info_.max_tokens;
+    const int32_t size = item.sequence.num_tokens();
+    if (size > limit && options.truncation == Truncation::kError) return Error("text", "too long");
+    if (size > limit && options.truncation != Truncation::kWindow) {
+      item.tokens_dropped = size - limit;
+      const bool at_start = options.truncation == Truncation::kStart;
+      const auto cut = [&](auto* values) {
+        values->erase(at_start ? values->begin() : values->begin() + limit,
+                      at_start ? values->begin() + item.tokens_dropped : values->end());
+      };
+      cut(&item.sequence.input_ids);
+      cut(&item.sequence.token_type_ids);
+      cut(&item.offsets);
     }
-    return Complete(std::move(item));
+    return item;
+  }
+
+  // Windows of a text, without a prompt.
+  std::variant<std::vector<InputWindow>, InputError> TokenizeWindows(const Input& input, const TokenizeOptions& options,
+                                                                     const WindowLimits& limits) const override {
+    TokenizeOptions uncut = options;
+    uncut.truncation = Truncation::kWindow;
+    auto tokenized = Tokenize(input, uncut);
+    if (auto* error = std::get_if<InputError>(&tokenized)) return *error;
+    const TokenizedItem& item = std::get<TokenizedItem>(tokenized);
+    const int32_t size = limits.size > 0 ? limits.size : info_.max_tokens;
+    if (limits.overlap.value_or(0) >= size) return Error("window.overlap", "too much");
+    std::vector<InputWindow> windows;
+    for (int32_t first = 0;; first += size - limits.overlap.value_or(0)) {
+      const int32_t last = std::min(first + size, item.sequence.num_tokens());
+      InputWindow window{.content_tokens = last - first};
+      window.sequence.input_ids.assign(item.sequence.input_ids.begin() + first, item.sequence.input_ids.begin() + last);
+      window.sequence.token_type_ids.resize(window.sequence.input_ids.size());
+      window.chars = {item.offsets[static_cast<size_t>(first)].start, item.offsets[static_cast<size_t>(last) - 1].end};
+      windows.push_back(std::move(window));
+      if (static_cast<int32_t>(windows.size()) > limits.max_windows) return Error("text", "too many windows");
+      if (last == item.sequence.num_tokens()) return windows;
+    }
   }
 
   absl::Status CheckAttentionSpec(const AttentionSpec&, int32_t) const override { return absl::OkStatus(); }
   int32_t OutputDimension(const EmbedSpec& spec) const override {
     return spec.dimensions > 0 ? spec.dimensions : info_.dimension;
   }
+  bool RangesAreKnown() const override { return true; }
   absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const override {
     if (spec.output == OutputKind::kTokens) return absl::InvalidArgumentError("no ranges for tokens");
     const auto size = static_cast<size_t>(OutputDimension(spec));
@@ -104,6 +131,21 @@ class FakeModel final : public ServedModel {
       item.sequence.input_ids.push_back(ids.input_ids[i]);
     }
     return Complete(std::move(item));
+  }
+
+  static TokenizedItem Words(const std::string& text) {
+    TokenizedItem item;
+    for (size_t begin = text.find_first_not_of(' '); begin != std::string::npos;) {
+      const size_t end = std::min(text.find(' ', begin), text.size());
+      const std::string word = text.substr(begin, end - begin);
+      const bool id = word.size() > 1 && word[0] == 'w' && std::isdigit(static_cast<unsigned char>(word[1]));
+      item.sequence.input_ids.push_back(id ? std::stoi(word.substr(1)) : static_cast<int32_t>(word.size()));
+      item.sequence.token_type_ids.push_back(0);
+      const bool special = item.sequence.input_ids.back() == 0;
+      item.offsets.push_back(special ? Offset() : Offset{static_cast<int32_t>(begin), static_cast<int32_t>(end)});
+      begin = text.find_first_not_of(' ', end);
+    }
+    return item;
   }
 
   static TokenizedItem Complete(TokenizedItem item) {
@@ -195,7 +237,14 @@ class FakeRunner final : public BatchRunner {
         for (float& value : vector) value = spec.normalize ? value / length : value;
       }
       std::vector<float> rows;
-      for (size_t row = 0; row < (spec.output == OutputKind::kTokens ? num_tokens : 1); ++row) {
+      const size_t count = spec.output == OutputKind::kTokens  ? num_tokens
+                           : spec.output == OutputKind::kSpans ? spec.spans.size()
+                                                               : 1;
+      for (size_t row = 0; row < count; ++row) {
+        if (spec.output == OutputKind::kSpans) {
+          vector[2] = static_cast<float>(spec.spans[row].begin);
+          vector[3] = static_cast<float>(spec.spans[row].end);
+        }
         rows.insert(rows.end(), vector.begin(), vector.end());
       }
       return rows;

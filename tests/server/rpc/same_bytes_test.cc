@@ -1,23 +1,29 @@
-// The same texts through every gRPC door give vectors of the same bytes. With a real, tiny model.
+// The same texts through every door give vectors of the same bytes. With a real, tiny model.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "attendant/v1/embedding.grpc.pb.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/server.h"
 #include "tei/v1/tei.grpc.pb.h"
+#include "tests/testing/http_client.h"
 
 namespace attendant::testing {
 namespace {
+
+using nlohmann::json;
 
 class SameBytesTest : public ::testing::Test {
  protected:
   SameBytesTest() {
     ServerConfig config;
     config.grpc_address = "127.0.0.1:0";
+    config.http.address = "127.0.0.1:0";
     config.metrics_address.clear();
     config.threads = 2;
     config.models.specs = {{.name = "tiny", .directory = ATTENDANT_TESTDATA "/models/tiny-mean"}};
@@ -73,6 +79,29 @@ class SameBytesTest : public ::testing::Test {
     return response;
   }
 
+  json Post(const std::string& path, const json& request) {
+    const std::string body = request.dump();
+    HttpConnection connection("127.0.0.1", server_->http_port());
+    // HTTP/1.0: the answer comes whole, with its length.
+    connection.Send("POST " + path + " HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    const std::string answer = connection.ReadAnswer();
+    EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200") << answer.substr(0, 1000);
+    return json::parse(answer.substr(answer.find("\r\n\r\n") + 4));
+  }
+
+  // Numbers as a client in Python reads them: by way of double.
+  static std::string BytesOf(const json& list) {
+    std::vector<float> values;
+    for (const json& value : list) values.push_back(static_cast<float>(value.get<double>()));
+    return Bytes(values);
+  }
+
+  static std::string Decoded(const json& base64) {
+    std::string bytes;
+    EXPECT_TRUE(absl::Base64Unescape(base64.get<std::string>(), &bytes));
+    return bytes;
+  }
+
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::vector<std::string> texts_;
@@ -121,6 +150,36 @@ TEST_F(SameBytesTest, PerToken) {
     for (const auto& token : response.token_embeddings()) rows += Bytes(token.embeddings());
     EXPECT_EQ(rows, native[i]) << i;
     EXPECT_EQ(inferred.raw_output_contents(0).substr(i * row_bytes, native[i].size()), native[i]) << i;
+  }
+}
+
+TEST_F(SameBytesTest, OverHttp) {
+  const auto native = Native(v1::OUTPUT_POOLED);
+  const json texts(texts_);
+  const json floats = Post("/v1/embeddings", {{"input", texts}})["data"];
+  const json base64 = Post("/v1/embeddings", {{"input", texts}, {"encoding_format", "base64"}})["data"];
+  const json tei = Post("/embed", {{"inputs", texts}});
+  const json cohere = Post("/v2/embed", {{"texts", texts}, {"embedding_types", {"float", "base64"}}})["embeddings"];
+  json items = json::array();
+  for (const std::string& text : texts_) items.push_back({{"text", text}});
+  const json messages = Post("/attendant/v1/Embed", {{"items", items}})["results"];
+  for (size_t i = 0; i < texts_.size(); ++i) {
+    EXPECT_EQ(BytesOf(floats[i]["embedding"]), native[i]) << i;
+    EXPECT_EQ(Decoded(base64[i]["embedding"]), native[i]) << i;
+    EXPECT_EQ(BytesOf(tei[i]), native[i]) << i;
+    EXPECT_EQ(BytesOf(cohere["float"][i]), native[i]) << i;
+    EXPECT_EQ(Decoded(cohere["base64"][i]), native[i]) << i;
+    EXPECT_EQ(BytesOf(messages[i]["embedding"]["values"]), native[i]) << i;
+  }
+}
+
+TEST_F(SameBytesTest, PerTokenOverHttp) {
+  const auto native = Native(v1::OUTPUT_TOKENS);
+  const json all = Post("/embed_all", {{"inputs", json(texts_)}});
+  for (size_t i = 0; i < texts_.size(); ++i) {
+    std::string rows;
+    for (const json& token : all[i]) rows += BytesOf(token);
+    EXPECT_EQ(rows, native[i]) << i;
   }
 }
 

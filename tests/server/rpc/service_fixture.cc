@@ -10,6 +10,8 @@ ServiceTest::ServiceTest() {
   config_.grpc_address = "127.0.0.1:0";
   config_.metrics_address.clear();
   config_.threads = 1;
+  // Tests fill the queue with the same few words.
+  config_.sharing.join_identical = false;
 }
 
 ServiceTest::~ServiceTest() { gate_->Open(); }

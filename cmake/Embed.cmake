@@ -1,0 +1,18 @@
+# Files as the constants that a header declares. Run by attendant_embed: cmake -DOUT=a.cc -DHEADER=a.h -DFILES=a;b -P Embed.cmake
+set(text "#include \"${HEADER}\"\n\nnamespace attendant {\n")
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME)
+  # docs.html becomes kDocsHtml.
+  string(REGEX MATCHALL "[A-Za-z0-9]+" words ${name})
+  set(constant k)
+  foreach(word ${words})
+    string(SUBSTRING ${word} 0 1 first)
+    string(SUBSTRING ${word} 1 -1 rest)
+    string(TOUPPER ${first} first)
+    string(APPEND constant ${first}${rest})
+  endforeach()
+  file(READ ${file} body)
+  string(APPEND text "\nconst std::string_view ${constant} = R\"~embed~(${body})~embed~\";\n")
+endforeach()
+string(APPEND text "\n}  // namespace attendant\n")
+file(WRITE ${OUT} "${text}")
