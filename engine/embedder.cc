@@ -61,6 +61,7 @@ class Embedder::Impl {
   void Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
            Team* team) const;
   int32_t OutputDimension(const EmbedSpec& spec) const;
+  absl::Status Condition() const { return file_->Condition(); }
 
   ModelInfo info;
   ModelConfig config;
@@ -116,6 +117,7 @@ absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
   if (const absl::Status status = LoadEncoder(options); !status.ok()) return status;
   auto digest_or = digest.get();
   if (!digest_or.ok()) return digest_or.status();
+  if (absl::Status status = Condition(); !status.ok()) return status;
   info.weights_bytes = weights_->packed_bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
   info.fingerprint = FingerprintOf(info, sentence, precision_of_layers_, *digest_or, tokenizer->files_digest());
   return absl::OkStatus();
@@ -241,8 +243,17 @@ int32_t Embedder::Impl::OutputDimension(const EmbedSpec& spec) const {
 
 void Embedder::Impl::Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
                          Team* team) const {
-  if (reference_ != nullptr) return RunReference(tasks, abandoned);
-  RunNative(tasks, workspace, abandoned, team);
+  if (reference_ != nullptr) {
+    RunReference(tasks, abandoned);
+  } else {
+    RunNative(tasks, workspace, abandoned, team);
+  }
+  if (Condition().ok()) return;
+  for (const SequenceTask& task : tasks) {
+    task.result->embedding.clear();
+    task.result->attention.clear();
+    task.result->status = absl::InternalError("the model's weights were damaged while it was served");
+  }
 }
 
 void Embedder::Impl::RunNative(std::span<const SequenceTask> tasks, Workspace& workspace,
@@ -377,6 +388,10 @@ absl::Status Embedder::CheckAttentionSpec(const AttentionSpec& spec, int32_t num
 }
 
 int32_t Embedder::OutputDimension(const EmbedSpec& spec) const { return impl_->OutputDimension(spec); }
+
+void Embedder::SurviveCutFiles() { attendant::SurviveCutFiles(); }
+
+absl::Status Embedder::Condition() const { return impl_->Condition(); }
 
 void WorkspaceDeleter::operator()(Workspace* workspace) const { delete workspace; }
 

@@ -24,6 +24,8 @@ class ServedModel {
   virtual int32_t OutputDimension(const EmbedSpec& spec) const = 0;
   virtual std::string_view TokenText(int32_t id) const = 0;
   virtual bool IsSpecialToken(int32_t id) const = 0;
+  // Whether what it computes can be trusted; if not, why, for the operator.
+  virtual absl::Status Condition() const { return absl::OkStatus(); }
 };
 
 // The real one. The embedder must outlive it.
@@ -44,6 +46,7 @@ class EmbedderModel final : public ServedModel {
   int32_t OutputDimension(const EmbedSpec& spec) const override { return embedder_->OutputDimension(spec); }
   std::string_view TokenText(int32_t id) const override { return embedder_->tokenizer().IdToToken(id); }
   bool IsSpecialToken(int32_t id) const override { return embedder_->tokenizer().IsSpecial(id); }
+  absl::Status Condition() const override { return embedder_->Condition(); }
 
  private:
   const Embedder* embedder_;
