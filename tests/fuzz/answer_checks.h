@@ -17,7 +17,8 @@ void Require(bool condition, const char* what, const std::string& detail = "");
 enum class Repeats {
   kSameBytes,
   kSameButMetadata,  // times
-  kNot,              // order of answers or of a map's entries, counters, the state that an admin call leaves behind
+  kSameButOrder,     // of a map's entries
+  kNot,              // order of answers, counters, the state that an admin call leaves behind
 };
 enum class Listener { kMain, kAdmin };
 
