@@ -1,4 +1,5 @@
-"""Builds client/python as its users get it: an sdist, and the wheel from that sdist. Usage: build_wheel.py OUTPUT_DIRECTORY
+"""Builds client/python as its users get it: an sdist, and the wheel from that sdist. Usage: build_wheel.py
+OUTPUT_DIRECTORY
 
 Prints the wheel's path. Needs the packages `build`, `setuptools` and `grpcio-tools`.
 """

@@ -181,6 +181,25 @@ class Calls(BothClients):
         self.assertEqual([option.prompt_name for option in options], ["query", "passage", "", ""])
         self.assertEqual([option.WhichOneof("prompt") for option in options[2:]], ["prompt_text", "prompt_text"])
 
+    def test_bits_come_from_the_server(self):
+        client, floats = self.connect(), np.array([vector(text) for text in TEXTS])
+        expected = np.packbits(floats > 0, axis=-1)
+        rows = client.encode(TEXTS, precision="ubinary")
+        self.assertEqual((rows.dtype, rows.tolist()), (np.uint8, expected.tolist()))
+        rows = client.encode(TEXTS, precision="binary")
+        self.assertEqual((rows.dtype, rows.tolist()), (np.int8, (expected.astype(int) - 128).tolist()))
+        self.assertEqual(client.encode(TEXTS, precision="ubinary", truncate_dim=4).tolist(), (expected & 0xF0).tolist())
+        self.assertEqual({request.options.encoding for request in self.server.requests[:20]}, {5, 6})
+
+    def test_a_server_that_knows_no_encodings_is_an_error(self):
+        def scripted(request, context):
+            request.options.encoding = 0
+            return embed(request)
+
+        self.server.embed = scripted
+        with self.assertRaisesRegex(Exception, "UNIMPLEMENTED.*too old"):
+            self.connect().encode(TEXTS, precision="binary")
+
     def test_token_embeddings(self):
         rows = self.connect().encode(TEXTS, output_value="token_embeddings")
         self.assertEqual([row.shape for row in rows], [(3, DIMENSION)] * 95)

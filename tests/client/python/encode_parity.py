@@ -77,7 +77,8 @@ def main(address, directory):
             check(sentences, convert_to_tensor=True)
             check(sentences, convert_to_numpy=False)
             check(sentences, prompt="query: ")
-        check(TEXTS, output_value="token_embeddings", convert_to_tensor=False)
+        for precision in ("float32", "uint8", "binary"):
+            check(TEXTS, output_value="token_embeddings", precision=precision)
     for kind, value in worst.items():
         print(f"{kind:<8} {'largest difference' if kind == 'float32' else 'share off by one'}: {value:.3g}")
 

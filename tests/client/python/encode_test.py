@@ -95,6 +95,8 @@ class Outputs(unittest.TestCase):
         self.assertEqual(quantize(vectors, "ubinary").tolist(), [[0b10010011, 0b10000000]])
         self.assertEqual(quantize(vectors, "binary").tolist(), [[0b10010011 - 128, 0]])
         self.assertEqual(quantize(vectors, "binary").dtype, np.int8)
+        self.assertEqual(plan(["a"], precision="binary").options["encoding"], "binary")
+        self.assertNotIn("encoding", plan(["a"], precision="binary", truncate_dim=8).options)
 
     def test_bytes_are_scaled_by_each_dimensions_range(self):
         vectors = np.array([[0, 5, -255], [255, 5, 255], [127.9, 5, 0]], np.float32)
@@ -118,6 +120,13 @@ class Outputs(unittest.TestCase):
         )
         rows = plan(["a"] * 3, output_value="token_embeddings", truncate_dim=2).finish(result([VECTORS] * 3))
         self.assertEqual([row.shape for row in rows], [(3, 3)] * 3)
+
+    def test_tokens_share_their_ranges(self):
+        rows = [np.array([[0, 5], [255, 5]], np.float32), np.array([[51, 260]], np.float32)]
+        quantised = plan(["a", "b"], output_value="token_embeddings", precision="uint8").finish(result(rows))
+        self.assertEqual([row.tolist() for row in quantised], [[[0, 0], [255, 0]], [[51, 255]]])
+        packed = plan(["a"], output_value="token_embeddings", precision="ubinary")
+        self.assertEqual(packed.options["encoding"], "ubinary")
 
     def test_tensors_without_torch_say_what_is_missing(self):
         with mock.patch.dict("sys.modules", {"torch": None}), self.assertRaisesRegex(ImportError, "pip install torch"):

@@ -29,6 +29,13 @@ def embed(request, fingerprint=FINGERPRINT):
             result.status.field = f"items[{index}].text"
             result.status.message = f"items[{index}].text: the text is empty or blank"
             continue
+        encoding = request.options.encoding
+        if encoding in (pb.ENCODING_BINARY, pb.ENCODING_UBINARY):
+            bits = np.packbits(vector(item.text) > 0)
+            result.embedding.packed = bytes(bits if encoding == pb.ENCODING_UBINARY else bits ^ 0x80)
+            result.embedding.encoding = encoding
+            result.embedding.shape.append(DIMENSION)
+            continue
         rows = 3 if request.options.output == pb.OUTPUT_TOKENS else 1
         result.embedding.values.extend(np.tile(vector(item.text), rows))
         result.embedding.shape.extend([rows, DIMENSION] if rows > 1 else [DIMENSION])

@@ -19,6 +19,7 @@ from attendant_client import (
     Tls,
     TokenIds,
 )
+from attendant_client._encode import quantize
 from fake_server import BothClients, WithAsyncClient, WithClient
 
 MODELS = pathlib.Path(__file__).resolve().parents[2] / "testdata/models"
@@ -120,6 +121,45 @@ class Live(BothClients):
                 if token.text != "[UNK]"
             )
         )
+
+    def test_encodings_and_dimensions(self):
+        floats = self.attendant.encode(TEXTS)
+        self.assertEqual(self.attendant.embed(TEXTS, encoding="float32").vectors.tobytes(), floats.tobytes())
+        half = self.attendant.embed(TEXTS, encoding="float16").vectors
+        self.assertEqual((half.dtype, half.tobytes()), (np.float16, floats.astype(np.float16).tobytes()))
+        for precision in ("binary", "ubinary"):
+            bits = self.attendant.encode(TEXTS, precision=precision)
+            self.assertEqual(bits.tobytes(), quantize(floats, precision).tobytes())
+        ranges = np.array([floats.min(0), floats.max(0)])
+        for precision in ("int8", "uint8"):
+            asked = self.attendant.embed(TEXTS, encoding=precision, ranges=ranges)
+            self.assertEqual(asked.vectors.tobytes(), quantize(floats, precision).tobytes())
+            self.assertIsNone(asked.ranges)
+            self.assertEqual(self.attendant.embed(TEXTS, encoding=precision).ranges.shape, (2, floats.shape[1]))
+        short = self.attendant.embed(TEXTS, dimensions=8, allow_untrained_dimensions=True)
+        self.assertTrue(short.untrained_dimensions)
+        cut = self.attendant.encode(TEXTS, truncate_dim=8, normalize_embeddings=True)
+        np.testing.assert_allclose(short.vectors, cut, atol=1e-6)
+        with self.assertRaisesRegex(InvalidArgumentError, "dimensions"):
+            self.attendant.embed(TEXTS, dimensions=8)
+        tokens = self.attendant.embed(TEXTS[:3], output="tokens", encoding="ubinary").vectors
+        self.assertEqual({(row.dtype.str, row.shape[1]) for row in tokens}, {("|u1", floats.shape[1] // 8)})
+
+    def test_rank_and_similarity(self):
+        vectors = self.attendant.encode(TEXTS[:20], normalize_embeddings=True)
+        matrix = self.attendant.similarity(TEXTS[:20], function="cosine")
+        self.assertEqual(matrix.values.shape, (20, 20))
+        np.testing.assert_allclose(matrix.values, vectors @ vectors.T, atol=1e-5)
+        part = self.attendant.similarity([TEXTS[0], " "], [TEXTS[1], vectors[2]], function="dot")
+        np.testing.assert_allclose(part.values[0], vectors[1:3] @ vectors[0], atol=1e-5)
+        self.assertTrue(np.isnan(part.values[1]).all())
+        self.assertEqual([error.index for error in part.errors], [1])
+        ranking = self.attendant.rank(TEXTS[7], [*TEXTS[:20], ""], top_k=3)
+        self.assertEqual((ranking.indices[0], len(ranking.indices)), (7, 3))
+        self.assertEqual([(error.index, error.code.name) for error in ranking.errors], [(20, "INVALID_ARGUMENT")])
+        query = self.attendant.encode_query(TEXTS[7], normalize_embeddings=True)
+        expected = np.sort(self.attendant.encode_document(TEXTS[:20], normalize_embeddings=True) @ query)[::-1][:3]
+        np.testing.assert_allclose(ranking.scores, expected, atol=1e-5)
 
     def test_attention(self):
         model = self.attendant.get_model()

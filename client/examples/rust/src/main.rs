@@ -32,6 +32,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for value in a {
         checksum.update(value.to_le_bytes());
     }
-    println!("{}: {} dimensions, similarity {similarity:.4f}, sha256 {:x}", response.model, a.len(), checksum.finalize());
+    println!("{}: {} dimensions, similarity {similarity:.4}, sha256 {:x}", response.model, a.len(), checksum.finalize());
     Ok(())
 }

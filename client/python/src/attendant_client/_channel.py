@@ -70,6 +70,8 @@ def make_methods(channel: Any) -> Any:
     return SimpleNamespace(
         Embed=unary(_SERVICE + "Embed", pb.EmbedRequest, _convert.parse_embed_response),
         Tokenize=unary(_SERVICE + "Tokenize", pb.TokenizeRequest, pb.TokenizeResponse.FromString),
+        Rank=unary(_SERVICE + "Rank", pb.RankRequest, pb.RankResponse.FromString),
+        Similarity=unary(_SERVICE + "Similarity", pb.SimilarityRequest, _convert.parse_similarity_response),
         ListModels=unary(_SERVICE + "ListModels", pb.ListModelsRequest, pb.ListModelsResponse.FromString),
         GetModel=unary(_SERVICE + "GetModel", pb.GetModelRequest, pb.Model.FromString),
         Health=unary("/grpc.health.v1.Health/Check", health.HealthCheckRequest, health.HealthCheckResponse.FromString),

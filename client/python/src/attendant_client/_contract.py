@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 _PACKAGE = "attendant.v1"
-_FLOATS_AS_BYTES = {("Embedding", "values"), ("GetAttentionResponse", "values")}
+_FLOATS_AS_BYTES = {("Embedding", "values"), ("GetAttentionResponse", "values"), ("SimilarityResponse", "values")}
 
 
 def _descriptors() -> descriptor_pb2.FileDescriptorSet:

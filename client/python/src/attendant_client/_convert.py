@@ -11,13 +11,39 @@ from numpy.typing import NDArray
 
 from attendant_client._contract import pb, wire
 from attendant_client.errors import AttendantError, InvalidArgumentError, from_item_status
-from attendant_client.types import Attention, Item, Limits, ModelInfo, TextPair, Token, TokenIds, TokenizedItem
+from attendant_client.types import (
+    Attention,
+    Item,
+    Limits,
+    ModelInfo,
+    Ranking,
+    Similarities,
+    TextPair,
+    Token,
+    TokenIds,
+    TokenizedItem,
+)
 
 _POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token")
 _STATES = ("", "LOADING", "READY", "DRAINING", "FAILED")
 _OUTPUTS = {"pooled": pb.OUTPUT_POOLED, "tokens": pb.OUTPUT_TOKENS}
 _TRUNCATIONS = {"error": pb.TRUNCATION_ERROR, "end": pb.TRUNCATION_END, "start": pb.TRUNCATION_START}
+# Name: (number, type of the answer's elements).
+ENCODINGS = {
+    "float32": (pb.ENCODING_FLOAT32, "<f4"),
+    "float16": (pb.ENCODING_FLOAT16, "<f2"),
+    "int8": (pb.ENCODING_INT8, "<i1"),
+    "uint8": (pb.ENCODING_UINT8, "<u1"),
+    "binary": (pb.ENCODING_BINARY, "<i1"),
+    "ubinary": (pb.ENCODING_UBINARY, "<u1"),
+}
 _REDUCTIONS = {"mean": pb.HEAD_REDUCTION_MEAN, "max": pb.HEAD_REDUCTION_MAX}
+_FUNCTIONS = {
+    "cosine": pb.SIMILARITY_FUNCTION_COSINE,
+    "dot": pb.SIMILARITY_FUNCTION_DOT,
+    "euclidean": pb.SIMILARITY_FUNCTION_EUCLIDEAN,
+    "manhattan": pb.SIMILARITY_FUNCTION_MANHATTAN,
+}
 _CLASSES = {"interactive": pb.SERVICE_CLASS_INTERACTIVE, "bulk": pb.SERVICE_CLASS_BULK}
 
 
@@ -39,6 +65,8 @@ def to_item(item: Item, index: int) -> pb.Item:
     try:
         if isinstance(item, str):
             return pb.Item(text=item)
+        if isinstance(item, np.ndarray) and item.dtype.kind == "f":
+            return pb.Item(vector=pb.Vector(values=item.tolist()))
         if isinstance(item, TokenIds):
             return pb.Item(
                 tokens=pb.TokenSequence(
@@ -97,6 +125,12 @@ def to_embed_request(options: Mapping[str, Any]) -> pb.EmbedRequest:
         embed.pooling.append(_choice(numbers, {"pooling": name}, "pooling"))
     if options.get("normalize") is not None:
         embed.normalize = options["normalize"]
+    embed.encoding = _choice({name: number for name, (number, _) in ENCODINGS.items()}, options, "encoding")
+    if options.get("ranges") is not None:
+        minimum, maximum = np.asarray(options["ranges"], np.float32)
+        embed.ranges.CopyFrom(pb.QuantizationRanges(minimum=minimum.tolist(), maximum=maximum.tolist()))
+    embed.dimensions = options.get("dimensions") or 0
+    embed.allow_untrained_dimensions = bool(options.get("allow_untrained_dimensions"))
     set_prompt(embed, options)
     return pb.EmbedRequest(
         model=options.get("model") or "", options=embed, service_class=_choice(_CLASSES, options, "service_class")
@@ -110,6 +144,34 @@ def to_tokenize_request(items: Sequence[Item], options: Mapping[str, Any]) -> pb
         truncation=_choice(_TRUNCATIONS, options, "truncation"),
     )
     set_prompt(request, options)
+    return request
+
+
+def _set_compare_options(request: Any, options: Mapping[str, Any]) -> None:
+    request.model = options.get("model") or ""
+    request.function = _choice(_FUNCTIONS, options, "function")
+    request.truncation = _choice(_TRUNCATIONS, options, "truncation")
+    request.dimensions = options.get("dimensions") or 0
+    request.allow_untrained_dimensions = bool(options.get("allow_untrained_dimensions"))
+    request.service_class = _choice(_CLASSES, options, "service_class")
+
+
+def to_rank_request(query: Item, items: Sequence[Item], top_k: int, options: Mapping[str, Any]) -> pb.RankRequest:
+    request = pb.RankRequest(
+        query=to_item(query, 0), items=[to_item(item, index) for index, item in enumerate(items)], top_k=top_k
+    )
+    _set_compare_options(request, options)
+    return request
+
+
+def to_similarity_request(
+    items: Sequence[Item], others: Sequence[Item], options: Mapping[str, Any]
+) -> pb.SimilarityRequest:
+    request = pb.SimilarityRequest(
+        items=[to_item(item, index) for index, item in enumerate(items)],
+        others=[to_item(item, index) for index, item in enumerate(others)],
+    )
+    _set_compare_options(request, options)
     return request
 
 
@@ -129,6 +191,8 @@ def to_attention_request(item: Item, options: Mapping[str, Any]) -> pb.GetAttent
 
 
 def _is_whole(embedding: Any) -> bool:
+    if embedding.encoding:
+        return True  # the vector is in `packed`, which is bytes anyway
     size = 4
     for extent in embedding.shape:
         size *= extent
@@ -139,10 +203,14 @@ def parse_embed_response(data: bytes) -> Any:
     """wire.EmbedResponse of these bytes.
 
     Floats may also come unpacked or in several packs, which every server may send and none does; a bytes field keeps
-    only the last of them. The shape tells, and then the ordinary parser is used.
+    only the last of them. The shape and the size tell, and then the ordinary parser is used.
     """
     message = wire.EmbedResponse.FromString(data)
-    if all(_is_whole(result.embedding) for result in message.results if result.HasField("embedding")):
+    embeddings = [result.embedding for result in message.results if result.HasField("embedding")]
+    # Shapes take most of the time, and vectors of one length need to be looked at once.
+    if len({len(embedding.values) for embedding in embeddings}) == 1:
+        embeddings = embeddings[:1]
+    if message.ByteSize() == len(data) and all(map(_is_whole, embeddings)):
         return message
     ordinary = pb.EmbedResponse.FromString(data)
     for result, plain in zip(message.results, ordinary.results, strict=True):
@@ -159,10 +227,17 @@ def parse_attention_response(data: bytes) -> Any:
     return message
 
 
-def to_matrix(embedding: Any) -> NDArray[np.float32]:
-    """The embedding in its own shape; the array shares the message's bytes and is read-only."""
-    values = np.frombuffer(embedding.values, dtype="<f4")
+def vector_bytes(embedding: Any) -> bytes:
+    data: bytes = embedding.packed if embedding.encoding else embedding.values
+    return data
+
+
+def to_matrix(embedding: Any, dtype: str = "<f4") -> NDArray[Any]:
+    """The embedding in its own shape, of bits in bytes; the array shares the message's bytes and is read-only."""
+    values: NDArray[Any] = np.frombuffer(vector_bytes(embedding), dtype=dtype)
     shape = tuple(embedding.shape)
+    if embedding.encoding in (pb.ENCODING_BINARY, pb.ENCODING_UBINARY):
+        shape = (*shape[:-1], (shape[-1] + 7) // 8)
     if values.size != int(np.prod(shape)):
         raise AttendantError(grpc.StatusCode.INTERNAL, f"the server sent {values.size} numbers for the shape {shape}")
     return values.reshape(shape)
@@ -176,6 +251,41 @@ def to_tokenized(result: Any, index: int) -> TokenizedItem:
     if result.status.code:
         return TokenizedItem([], error=from_item_status(result.status, index))
     return TokenizedItem(to_tokens(result.tokens), result.tokens_dropped)
+
+
+def _failures(failures: Iterable[Any]) -> list[AttendantError]:
+    return [from_item_status(failure.status, failure.index) for failure in failures]
+
+
+def to_ranking(response: Any) -> Ranking:
+    return Ranking(
+        indices=np.array([result.index for result in response.results], np.int64),
+        scores=np.array([result.score for result in response.results], np.float32),
+        errors=_failures(response.failures),
+        model=response.model,
+        fingerprint=response.model_fingerprint,
+    )
+
+
+def parse_similarity_response(data: bytes) -> Any:
+    """wire.SimilarityResponse of these bytes; see parse_attention_response."""
+    message = wire.SimilarityResponse.FromString(data)
+    if not message.values or message.ByteSize() != len(data):
+        message.values = np.array(pb.SimilarityResponse.FromString(data).values, dtype="<f4").tobytes()
+    return message
+
+
+def to_similarities(response: Any) -> Similarities:
+    values: NDArray[np.float32] = np.frombuffer(response.values, dtype="<f4")
+    if values.size != response.rows * response.columns:
+        raise AttendantError(grpc.StatusCode.INTERNAL, f"{values.size} values for {response.rows} x {response.columns}")
+    return Similarities(
+        values=values.reshape(response.rows, response.columns).copy(),
+        errors=_failures(response.failures),
+        others_errors=_failures(response.others_failures),
+        model=response.model,
+        fingerprint=response.model_fingerprint,
+    )
 
 
 def to_model_info(model: pb.Model) -> ModelInfo:

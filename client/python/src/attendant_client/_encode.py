@@ -3,7 +3,7 @@
 What is done here and not in the server is what depends on all vectors together, or on the order of
 sentence-transformers' own steps: there the model's normalisation comes first, then truncate_dim, then
 normalize_embeddings; int8 and uint8 are scaled by the smallest and largest value that each dimension has in this very
-call.
+call, where the server's own encodings never depend on what else is in the request.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class EncodePlan:
             prompt_name = None
         self.single = isinstance(sentences, (str, TextPair, TokenIds))
         self.items: Sequence[Item] = [sentences] if self.single else _as_list(sentences)
-        self._precision = "float32" if self._tokens or precision is None else precision
+        self._precision = precision or "float32"
         self._as_tensors = convert_to_tensor or not (convert_to_numpy or self._tokens)
         self._one_tensor = convert_to_tensor and not self._tokens
         self._normalize = normalize_embeddings and not self._tokens
@@ -83,6 +83,10 @@ class EncodePlan:
         }
         if self._tokens:
             optional["normalize"] = False
+        # Bits of whole vectors come from the server, a 32nd of the bytes; normalising moves no value across zero.
+        self._bits_from_server = self._precision in ("binary", "ubinary") and self._truncate_dim is None
+        if self._bits_from_server:
+            optional["encoding"] = self._precision
         self.options.update({name: value for name, value in optional.items() if value is not None})  # type: ignore[typeddict-item]
 
     def progress(self) -> ProgressBar:
@@ -98,8 +102,8 @@ class EncodePlan:
         if not self.items:
             return self._empty()
         rows: Any = result.vectors
-        if not self._tokens:
-            rows = quantize(self._cut(rows), self._precision)
+        if not self._bits_from_server:
+            rows = _quantize_rows(rows, self._precision) if self._tokens else quantize(self._cut(rows), self._precision)
         if self._as_tensors:
             rows = _tensors(rows, one=self._one_tensor)
         return rows[0] if self.single else rows
@@ -147,6 +151,12 @@ def quantize(vectors: NDArray[np.float32], precision: str) -> NDArray[Any]:
         np.floor((vectors - starts) / np.where(steps == 0, np.float32(1), steps)), 0, 255
     )
     return scaled.astype(np.uint8) if precision == "uint8" else (scaled - 128).astype(np.int8)
+
+
+def _quantize_rows(rows: list[NDArray[np.float32]], precision: str) -> list[NDArray[Any]]:
+    """Each of them, by ranges over all."""
+    ends = np.cumsum([len(row) for row in rows])
+    return np.split(quantize(np.concatenate(rows), precision), ends[:-1])
 
 
 def _tensors(rows: Any, *, one: bool) -> Any:

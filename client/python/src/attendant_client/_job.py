@@ -94,9 +94,11 @@ class Job:
             model=model.name,
             fingerprint=model.fingerprint,
         )
-        self._matrix: NDArray[np.float32] | None = None
+        encoding = options.get("encoding")
+        self._dtype = np.dtype(_convert.ENCODINGS[encoding][1] if encoding else "<f4")
+        self._matrix: NDArray[Any] | None = None
         self._answered = False
-        self._rows: list[NDArray[np.float32]] = [np.empty((0, 0), np.float32)] * (0 if self._pooled else len(items))
+        self._rows: list[NDArray[Any]] = [np.empty((0, 0), self._dtype)] * (0 if self._pooled else len(items))
 
     # ---- cutting
 
@@ -242,28 +244,39 @@ class Job:
             raise ModelChangedError(expected, found)
         self._expected = expected
         self.result.model, self.result.fingerprint = response.model, found
+        self.result.untrained_dimensions = response.untrained_dimensions
+        if response.HasField("ranges"):
+            self.result.ranges = np.array([response.ranges.minimum, response.ranges.maximum], np.float32)
+
+    def _check_encoding(self, embedding: Any) -> None:
+        asked = self._template.options.encoding
+        if embedding.encoding != asked:
+            message = f"the answer is in encoding {embedding.encoding}, not {asked}; the server may be too old"
+            raise AttendantError(grpc.StatusCode.UNIMPLEMENTED, message)
+
+    def _empty_matrix(self, columns: int) -> NDArray[Any]:
+        """Of rows as those of failed items are."""
+        nothing = np.nan if self._dtype.kind == "f" else 0
+        return np.full((len(self._items), columns), nothing, self._dtype.newbyteorder("="))
 
     def _place(self, batch: Batch, results: Any, failed: list[int]) -> None:
         self.result.tokens_used[batch.first : batch.last] = [result.tokens_used for result in results]
         self.result.tokens_dropped[batch.first : batch.last] = [result.tokens_dropped for result in results]
+        if len(failed) == len(results):
+            return
+        good = [index for index in range(len(results)) if index not in failed] if failed else range(len(results))
+        self._check_encoding(results[good[0]].embedding)
         if not self._pooled:
-            for index, result in enumerate(results, batch.first):
-                if index - batch.first not in failed:
-                    self._rows[index] = _convert.to_matrix(result.embedding)
+            for index in good:
+                self._rows[batch.first + index] = _convert.to_matrix(results[index].embedding, self._dtype.str)
             return
-        good = (
-            [result.embedding.values for result in results]
-            if not failed
-            else [result.embedding.values for index, result in enumerate(results) if index not in failed]
-        )
-        if not good:
-            return
-        dimension = len(good[0]) // 4
+        vectors = [_convert.vector_bytes(results[index].embedding) for index in good]
+        columns = len(vectors[0]) // self._dtype.itemsize
         if self._matrix is None:
-            self._matrix = np.full((len(self._items), dimension), np.nan, np.float32)
-        if set(map(len, good)) != {4 * self._matrix.shape[1]}:
+            self._matrix = self._empty_matrix(columns)
+        if set(map(len, vectors)) != {self._dtype.itemsize * self._matrix.shape[1]}:
             raise AttendantError(grpc.StatusCode.INTERNAL, "the server sent vectors of several dimensions")
-        rows = np.frombuffer(b"".join(good), "<f4").reshape(len(good), dimension)
+        rows = np.frombuffer(b"".join(vectors), self._dtype).reshape(len(vectors), columns)
         if failed:
             self._matrix[np.setdiff1d(np.arange(batch.first, batch.last), np.add(failed, batch.first))] = rows
         else:
@@ -275,7 +288,7 @@ class Job:
         if not self._pooled:
             self.result.vectors = self._rows
         elif self._matrix is None:
-            self.result.vectors = np.full((len(self._items), dimension), np.nan, np.float32)
+            self.result.vectors = self._empty_matrix(dimension)
         else:
             self.result.vectors = self._matrix
         return self.result

@@ -18,12 +18,15 @@ from attendant_client.errors import AttendantError, from_rpc_error
 from attendant_client.types import (
     Attention,
     AttentionOptions,
+    CompareOptions,
     ConnectionOptions,
     Embeddings,
     EmbedOptions,
     InputOptions,
     Item,
     ModelInfo,
+    Ranking,
+    Similarities,
     TokenizedItem,
 )
 
@@ -133,6 +136,21 @@ class AsyncClient:
         if prompt_name is None and prompt is None:
             prompt_name = prompt_for_document((await self._model(options.get("model") or "")).prompts)
         return await self.encode(sentences, prompt_name, prompt, **options)
+
+    async def rank(
+        self, query: Item, items: Iterable[Item], top_k: int = 0, **options: Unpack[CompareOptions]
+    ) -> Ranking:
+        """The items most like the query, best first; top_k 0: all. Texts get the model's prompts for queries and
+        documents; float arrays are vectors that were embedded before."""
+        request = _convert.to_rank_request(query, list(items), top_k, options)
+        return _convert.to_ranking(await self._call("Rank", request, options.get("timeout")))
+
+    async def similarity(
+        self, items: Iterable[Item], others: Iterable[Item] = (), **options: Unpack[CompareOptions]
+    ) -> Similarities:
+        """How alike the items are to each other, or to others."""
+        request = _convert.to_similarity_request(list(items), list(others), options)
+        return _convert.to_similarities(await self._call("Similarity", request, options.get("timeout")))
 
     async def tokenize(self, items: Iterable[Item], **options: Unpack[InputOptions]) -> list[TokenizedItem]:
         """The tokens that embed() would use for the same items."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PoolingName = Literal["mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token"]
 TruncationName = Literal["error", "end", "start"]
+EncodingName = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 ServiceClassName = Literal["interactive", "bulk"]
 
 
@@ -35,8 +36,11 @@ class TokenIds:
     add_special_tokens: bool = False
 
 
-# A string is a text, a tuple of two strings a pair; a list or an array of integers are complete token ids.
-Item = Union[str, TextPair, "tuple[str, str]", TokenIds, Sequence[int], "NDArray[np.integer[Any]]"]
+# A string is a text, a tuple of two strings a pair; a list or an array of integers are complete token ids. For rank()
+# and similarity() an array of floats is a vector that was embedded before.
+Item = Union[
+    str, TextPair, "tuple[str, str]", TokenIds, Sequence[int], "NDArray[np.integer[Any]]", "NDArray[np.floating[Any]]"
+]
 
 
 class EmbedOptions(TypedDict, total=False):
@@ -49,10 +53,28 @@ class EmbedOptions(TypedDict, total=False):
     prompt: str  # "" for none
     truncation: TruncationName
     output: Literal["pooled", "tokens"]
+    encoding: EncodingName  # what the server writes; binary and ubinary: eight values to a byte
+    ranges: NDArray[
+        np.float32
+    ]  # [2, dimension]: minimum and maximum of each, for int8 and uint8; unset: the model's own
+    dimensions: int  # cuts vectors, then normalises them as above
+    allow_untrained_dimensions: bool  # also where the model was not trained for that
     service_class: ServiceClassName  # unset: a job of several requests is bulk, a single request interactive
     batch_size: int  # items of one request at most
     timeout: float  # seconds for all of it; unset: as long as answers keep coming
     fingerprint: str  # of the model that must answer
+
+
+class CompareOptions(TypedDict, total=False):
+    """What rank() and similarity() take by name beside the items."""
+
+    model: str
+    function: Literal["cosine", "dot", "euclidean", "manhattan"]  # distances are negated; unset: the model's own
+    truncation: TruncationName
+    dimensions: int
+    allow_untrained_dimensions: bool
+    service_class: ServiceClassName
+    timeout: float
 
 
 class InputOptions(TypedDict, total=False):
@@ -161,14 +183,38 @@ class Connection:
 class Embeddings:
     """The vectors of a list of items, in its order."""
 
-    # [items, dimension] float32; for output="tokens" a list of [tokens, hidden_size]. Failed items: NaN, or an array of
-    # no rows.
-    vectors: NDArray[np.float32] | list[NDArray[np.float32]]
+    # [items, dimension]; for output="tokens" a list of [tokens, hidden_size]. Failed items: NaN (0 in integers), or an
+    # array of no rows.
+    vectors: NDArray[Any] | list[NDArray[Any]]
     errors: list[AttendantError]  # of the items that failed; .index says which
     tokens_used: NDArray[np.int32]  # [items]
     tokens_dropped: NDArray[np.int32]  # [items], by truncation
     model: str
     fingerprint: str  # over everything that decides the numbers; vectors of two fingerprints must not be mixed
+    ranges: NDArray[np.float32] | None = None  # [2, dimension]: the model's own, by which int8 and uint8 were made
+    untrained_dimensions: bool = False  # vectors were cut to a size that the model was not trained for
+
+
+@dataclass
+class Ranking:
+    """The items that are most like a query, best first."""
+
+    indices: NDArray[np.int64]  # of the items
+    scores: NDArray[np.float32]
+    errors: list[AttendantError]  # of the items that have no score; .index says which
+    model: str
+    fingerprint: str
+
+
+@dataclass
+class Similarities:
+    """How alike items are to others; NaN in the row or column of an item that failed."""
+
+    values: NDArray[np.float32]  # [items, others]
+    errors: list[AttendantError]  # of items
+    others_errors: list[AttendantError]
+    model: str
+    fingerprint: str
 
 
 class Token(NamedTuple):
