@@ -145,6 +145,19 @@ class Live(BothClients):
         tokens = self.attendant.embed(TEXTS[:3], output="tokens", encoding="ubinary").vectors
         self.assertEqual({(row.dtype.str, row.shape[1]) for row in tokens}, {("|u1", floats.shape[1] // 8)})
 
+    def test_long_texts(self):
+        model = self.attendant.get_model()
+        long = "cat dog mat " * model.max_tokens
+        cut = self.attendant.embed([long, "cat"])
+        whole = self.attendant.embed([long, "cat"], truncation="window")
+        self.assertGreater(cut.tokens_dropped[0], 0)
+        self.assertEqual(whole.tokens_dropped.tolist(), [0, 0])
+        self.assertGreater(whole.tokens_used[0], model.max_tokens)
+        self.assertNotEqual(cut.vectors[0].tobytes(), whole.vectors[0].tobytes())
+        self.assertEqual(cut.vectors[1].tobytes(), whole.vectors[1].tobytes())
+        [too_long] = self.attendant.embed([long], truncation="error").errors
+        self.assertEqual((too_long.index, too_long.code.name), (0, "INVALID_ARGUMENT"))
+
     def test_rank_and_similarity(self):
         vectors = self.attendant.encode(TEXTS[:20], normalize_embeddings=True)
         matrix = self.attendant.similarity(TEXTS[:20], function="cosine")

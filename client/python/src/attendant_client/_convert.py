@@ -27,7 +27,12 @@ from attendant_client.types import (
 _POOLINGS = ("mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token")
 _STATES = ("", "LOADING", "READY", "DRAINING", "FAILED")
 _OUTPUTS = {"pooled": pb.OUTPUT_POOLED, "tokens": pb.OUTPUT_TOKENS}
-_TRUNCATIONS = {"error": pb.TRUNCATION_ERROR, "end": pb.TRUNCATION_END, "start": pb.TRUNCATION_START}
+_TRUNCATIONS = {
+    "error": pb.TRUNCATION_ERROR,
+    "end": pb.TRUNCATION_END,
+    "start": pb.TRUNCATION_START,
+    "window": pb.TRUNCATION_WINDOW,
+}
 # Name: (number, type of the answer's elements).
 ENCODINGS = {
     "float32": (pb.ENCODING_FLOAT32, "<f4"),

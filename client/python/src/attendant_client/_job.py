@@ -30,7 +30,7 @@ from attendant_client.errors import AttendantError, DeadlineExceededError, Model
 from attendant_client.types import Connection, Embeddings, Item, ModelInfo, RetryPolicy
 
 # Enough to fill the server's batches (512 tokens) several times over and to make the cost of a call small against that
-# of its items; few enough that a bulk job's requests do not hold up each other. Measured: docs/performance.md.
+# of its items; few enough that a bulk job's requests do not hold up each other. Measured: README.md.
 DEFAULT_BATCH_ITEMS = 64
 # Of a request or an answer, whichever is larger.
 _MAX_BATCH_BYTES = 1 << 20

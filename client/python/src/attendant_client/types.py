@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from attendant_client.errors import AttendantError
 
 PoolingName = Literal["mean", "cls", "max", "mean_sqrt_len", "weighted_mean", "last_token"]
-TruncationName = Literal["error", "end", "start"]
+# "window": a text that is too long is embedded in overlapping windows, pooled into one vector; not for tokens and maps.
+TruncationName = Literal["error", "end", "start", "window"]
 EncodingName = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 ServiceClassName = Literal["interactive", "bulk"]
 
