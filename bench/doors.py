@@ -27,7 +27,7 @@ def start(binary, model, directory):
     ports = pathlib.Path(directory) / "ports"
     server = subprocess.Popen([binary, "--model", model, "--grpc-address", "127.0.0.1:0",
                                "--http-address", "127.0.0.1:0", "--metrics-address", "off", "--port-file", ports,
-                               "--log-level", "error", "--default-timeout-ms", "0"])
+                               "--log-level", "error", "--default-timeout-ms", "0", "--no-share-identical-items"])
     while not ports.exists():
         if server.poll() is not None:
             raise RuntimeError("the server has not started")

@@ -66,6 +66,7 @@ class Embedder::Impl {
   absl::StatusOr<QuantizationRanges> Ranges(const EmbedSpec& spec) const;
   bool RangesAreKnown() const { return is_calibrated_.load(std::memory_order_acquire); }
   const VectorMaker& vectors() const { return *vectors_; }
+  absl::Status Condition() const { return file_->Condition(); }
 
   ModelInfo info;
   ModelConfig config;
@@ -126,6 +127,7 @@ absl::Status Embedder::Impl::Load(const EmbedderOptions& options) {
   if (const absl::Status status = LoadEncoder(options); !status.ok()) return status;
   auto digest_or = digest.get();
   if (!digest_or.ok()) return digest_or.status();
+  if (absl::Status status = Condition(); !status.ok()) return status;
   info.weights_bytes = weights_->packed_bytes() + static_cast<int64_t>(weights_->embeddings.word.size_bytes);
   info.fingerprint = FingerprintOf(info, sentence, precision_of_layers_, *digest_or, tokenizer->files_digest());
   return absl::OkStatus();
@@ -273,8 +275,17 @@ absl::StatusOr<QuantizationRanges> Embedder::Impl::Ranges(const EmbedSpec& spec)
 
 void Embedder::Impl::Run(std::span<const SequenceTask> tasks, Workspace& workspace, const AbandonedPredicate& abandoned,
                          Team* team) const {
-  if (reference_ != nullptr) return RunReference(tasks, abandoned);
-  RunNative(tasks, workspace, abandoned, team);
+  if (reference_ != nullptr) {
+    RunReference(tasks, abandoned);
+  } else {
+    RunNative(tasks, workspace, abandoned, team);
+  }
+  if (Condition().ok()) return;
+  for (const SequenceTask& task : tasks) {
+    task.result->embedding.clear();
+    task.result->attention.clear();
+    task.result->status = absl::InternalError("the model's weights were damaged while it was served");
+  }
 }
 
 void Embedder::Impl::RunNative(std::span<const SequenceTask> tasks, Workspace& workspace,
@@ -384,6 +395,10 @@ absl::Status Embedder::CheckAttentionSpec(const AttentionSpec& spec, int32_t num
 int32_t Embedder::OutputDimension(const EmbedSpec& spec) const { return impl_->vectors().Dimension(spec); }
 absl::StatusOr<QuantizationRanges> Embedder::Ranges(const EmbedSpec& spec) const { return impl_->Ranges(spec); }
 bool Embedder::RangesAreKnown() const { return impl_->RangesAreKnown(); }
+
+void Embedder::SurviveCutFiles() { attendant::SurviveCutFiles(); }
+
+absl::Status Embedder::Condition() const { return impl_->Condition(); }
 
 void WorkspaceDeleter::operator()(Workspace* workspace) const { delete workspace; }
 

@@ -166,6 +166,13 @@ class Embedder {
   // Has that been done?
   bool RangesAreKnown() const;
 
+  // Call once, early in a process: a model's file that is cut short while it is served then costs its own vectors, and
+  // not the process (SIGBUS). Takes over that signal.
+  static void SurviveCutFiles();
+  // OK, or INTERNAL: a file that the model still reads was cut short after Load (engine/model/mapped_file.h), and Run
+  // fails every task from then on. Names the file, for the operator; callers are told less.
+  absl::Status Condition() const;
+
   WorkspacePtr NewWorkspace() const;
 
   // Runs the tasks as one packed batch. Preconditions: sequences are valid (from Tokenize) and hold together at most

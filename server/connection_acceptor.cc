@@ -23,6 +23,10 @@ namespace {
 
 // For the process itself: eventfds of gRPC's threads, scrapes, a model that is loaded, keys and certificates read anew.
 constexpr int kReservedDescriptors = 64;
+// What a connection may send before it is read; the kernel takes twice as much. Calls are worth a hundred times their
+// bytes in memory, and what lies here when a connection is cut off is still read. Enough for 2.5 MB/s from a tenth of a
+// second away, more text than any machine embeds.
+constexpr int kReceiveBufferBytes = 256 << 10;
 // How long accepting rests when there is not even a descriptor to refuse a connection with.
 constexpr int kPauseMs = 20;
 // Connections taken from one socket before the others get their turn.
@@ -96,6 +100,7 @@ void ConnectionAcceptor::AcceptFrom(int listener) {
     } else if (connection >= 0) {
       const int on = 1;
       setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on a unix: socket, which needs it not
+      setsockopt(connection, SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes, sizeof kReceiveBufferBytes);
       guard_.Add(connection, std::chrono::steady_clock::now());
       sink_(listener, connection);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -35,6 +35,8 @@ class ConnectionAcceptor {
   int64_t refused() const { return refused_.load(std::memory_order_relaxed); }
   // Closes the listening sockets; when it returns, the sink is not called any more. May be called more than once.
   void Stop();
+  // After Stop: ends every connection that is still open; how many.
+  int CutOffAll() { return guard_.CutOffAll(); }
 
  private:
   void Run();

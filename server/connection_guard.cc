@@ -27,13 +27,6 @@ constexpr uint64_t kPouring = 64 << 10;
 // All that a connection of this age has sent, it has sent just now.
 constexpr std::chrono::milliseconds kYouth{1000};
 
-std::optional<uint64_t> CookieOf(int connection) {
-  uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  if (getsockopt(connection, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
-  return cookie;
-}
-
 // In arenas, and the large blocks that the allocator maps.
 int64_t HeapBytes() {
   const struct mallinfo2 info = mallinfo2();
@@ -48,6 +41,13 @@ uint64_t ReceivedBy(int connection) {
 }
 
 }  // namespace
+
+std::optional<uint64_t> CookieOf(int connection) {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  if (getsockopt(connection, SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return std::nullopt;
+  return cookie;
+}
 
 HeapMeter::HeapMeter() : statm_fd_(open("/proc/self/statm", O_RDONLY | O_CLOEXEC)) {
   first_anonymous_ = AnonymousBytes();
@@ -106,6 +106,16 @@ int ConnectionGuard::Check(SteadyTime now) {
   growth_at_cut_ = growth;
   quiet_until_ = now + kMercy;
   return CutOff(growth);
+}
+
+int ConnectionGuard::CutOffAll() {
+  int count = 0;
+  for (const auto& [fd, connection] : connections_) {
+    if (CookieOf(fd) != connection.cookie) continue;
+    shutdown(fd, SHUT_RDWR);
+    ++count;
+  }
+  return count;
 }
 
 void ConnectionGuard::Prune(SteadyTime now) {

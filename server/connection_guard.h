@@ -23,6 +23,9 @@
 
 namespace attendant {
 
+// What tells a socket from a later one that got the same descriptor. Nothing for what is no socket.
+std::optional<uint64_t> CookieOf(int connection);
+
 // Allocated bytes that are in use; weights and workspaces are mapped and do not count. Costs a microsecond while the
 // process is far from the limit.
 class HeapMeter {
@@ -62,6 +65,8 @@ class ConnectionGuard {
   void Add(int connection, SteadyTime now);
   // How many connections it has cut off.
   int Check(SteadyTime now);
+  // Every connection that is still open; how many.
+  int CutOffAll();
 
  private:
   struct Connection {

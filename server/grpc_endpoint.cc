@@ -8,12 +8,19 @@
 #include <grpcpp/resource_quota.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
 #include <limits>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -36,13 +43,19 @@ constexpr int kKeepaliveTimeMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 // For TLS and the first frame of HTTP/2; gRPC's default of two minutes is a long time to hold a silent caller's socket.
 constexpr int kHandshakeTimeoutMs = 10'000;
+// gRPC reads up to 4 MiB at a time by default, and parses what it has read even when the connection was cut off.
+constexpr int kMaxReadBytes = 256 << 10;
 // Clients behind NATs and proxies ping every 10 s or more; gRPC's default of 5 minutes would cut them off.
 constexpr int kMinPingIntervalMs = 5'000;
 // gRPC 1.51 serves connections with half as many threads as there are CPUs, but two, and a connection that never stops
 // sending keeps one of them busy. With these more, a few such connections do not keep out everybody else.
 constexpr int kMorePollers = 6;
-// Threads that introduce new connections to gRPC.
-constexpr int kGreeters = 4;
+// Threads that introduce new connections to gRPC: as many as serve them, because a connection that never stops sending
+// may keep the one that introduced it.
+constexpr int kGreeters = 8;
+
+// After the last call was cancelled, for connections to end by themselves.
+constexpr std::chrono::seconds kLastWords{1};
 
 // A completion queue on which nothing is ever started: whoever waits on it serves the server's connections meanwhile.
 class Poller {
@@ -66,6 +79,116 @@ class Poller {
  private:
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::thread thread_;
+};
+
+// Does something at a time, on a thread of its own, unless it is destroyed before.
+class Alarm {
+ public:
+  Alarm(std::chrono::steady_clock::time_point when, std::function<void()> action)
+      : thread_([this, when, action = std::move(action)] {
+          std::unique_lock lock(mutex_);
+          if (!changed_.wait_until(lock, when, [this] { return cancelled_; })) action();
+        }) {}
+  ~Alarm() {
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool cancelled_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+// Introduces connections to gRPC, each on a thread of its own and through an acceptor that nobody else is using
+// meanwhile: gRPC may begin to read at once and go on as long as something comes, and it holds the acceptor's lock so
+// long. With one acceptor for all, one such connection would keep out everybody who comes later, and the end, too.
+class Greeters {
+ public:
+  using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
+
+  // Before the server is built. The credentials must outlive it.
+  Greeters(grpc::ServerBuilder* builder, const std::shared_ptr<grpc::ServerCredentials>& credentials) {
+    using Kind = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+    for (Greeter& greeter : greeters_) {
+      greeter.acceptor = builder->experimental().AddExternalConnectionAcceptor(Kind::FROM_FD, credentials);
+    }
+  }
+  Greeters(const Greeters&) = delete;
+  Greeters& operator=(const Greeters&) = delete;
+
+  // Once the server runs.
+  void Greet(int listener, int connection) {
+    pool_.Post([this, listener, connection] {
+      Greeter* const greeter = Take(connection);
+      if (greeter == nullptr) {
+        close(connection);
+        return;
+      }
+      Acceptor::NewConnectionParameters parameters;
+      parameters.listener_fd = listener;
+      parameters.fd = connection;
+      greeter->acceptor->HandleNewConnection(&parameters);
+      GiveBack(greeter);
+    });
+  }
+
+  // Before the server is shut down, which takes the acceptors' locks: greets nobody any more, and cuts off who holds a
+  // greeter longer than an honest connection can, whose next byte depends on an answer.
+  void Stop() {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    changed_.wait_for(lock, kPatience, [this] { return busy_ == 0; });
+    for (const Greeter& greeter : greeters_) {
+      if (greeter.cookie.has_value() && CookieOf(greeter.connection) == greeter.cookie) {
+        shutdown(greeter.connection, SHUT_RDWR);
+      }
+    }
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kPatience{500};
+
+  struct Greeter {
+    std::unique_ptr<Acceptor> acceptor;
+    bool busy = false;
+    int connection = -1;             // while busy; gRPC's, which may close it
+    std::optional<uint64_t> cookie;  // its, while busy
+  };
+
+  // There are as many as the pool has threads, so there is always one. Null: the end has come.
+  Greeter* Take(int connection) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return nullptr;
+    const auto greeter = std::find_if(greeters_.begin(), greeters_.end(), [](const Greeter& one) { return !one.busy; });
+    greeter->busy = true;
+    greeter->connection = connection;
+    greeter->cookie = CookieOf(connection);
+    ++busy_;
+    return &*greeter;
+  }
+  void GiveBack(Greeter* greeter) {
+    const std::lock_guard lock(mutex_);
+    greeter->busy = false;
+    greeter->cookie.reset();
+    --busy_;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Below: guarded by mutex_, but for what an acceptor does.
+  std::array<Greeter, kGreeters> greeters_;
+  int busy_ = 0;
+  bool stopping_ = false;
+  WorkPool pool_{kGreeters};  // last: its threads use all of the above
 };
 
 int ToInt(int64_t value) { return static_cast<int>(std::min<int64_t>(value, kMaxInt)); }
@@ -96,6 +219,7 @@ void SetConnectionArguments(const GrpcEndpointOptions& options, grpc::ServerBuil
   // The services inflate by themselves, within the limits.
   builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder->AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadBytes);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -143,8 +267,7 @@ class GrpcEndpoint::Impl {
     builder.SetResourceQuota(grpc::ResourceQuota("attendant").Resize(static_cast<size_t>(options.memory_bytes)));
     for (const EndpointService& service : services_) builder.RegisterService(service.service);
     builder.RegisterService(health_.grpc_service());
-    using Kind = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
-    to_grpc_ = builder.experimental().AddExternalConnectionAcceptor(Kind::FROM_FD, credentials_->grpc_credentials());
+    greeters_.emplace(&builder, credentials_->grpc_credentials());
     std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
     for (int i = 0; i < kMorePollers; ++i) queues.push_back(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
@@ -153,16 +276,8 @@ class GrpcEndpoint::Impl {
     ConnectionGuard guard({.limit_bytes = options.memory_bytes,
                            .growth = [this](int64_t enough) { return heap_.GrowthBytes(enough); },
                            .relieve = [] { malloc_trim(0); }});
-    // Not on the acceptor's thread: gRPC may begin to read at once, and go on as long as something comes.
-    greeters_.emplace(kGreeters);
-    acceptor_.emplace(*std::move(sockets), std::move(guard), [this](int listener, int connection) {
-      greeters_->Post([this, listener, connection] {
-        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
-        parameters.listener_fd = listener;
-        parameters.fd = connection;
-        to_grpc_->HandleNewConnection(&parameters);
-      });
-    });
+    acceptor_.emplace(*std::move(sockets), std::move(guard),
+                      [this](int listener, int connection) { greeters_->Greet(listener, connection); });
     return absl::OkStatus();
   }
 
@@ -172,10 +287,17 @@ class GrpcEndpoint::Impl {
   void Shutdown(std::chrono::steady_clock::time_point until) {
     if (server_ == nullptr) return;
     acceptor_->Stop();
+    greeters_->Stop();
     health_.EndWatches();
+    // gRPC ends a connection when it comes to it, which it never does while that connection sends.
+    const Alarm alarm(until + kLastWords, [this] {
+      const int count = acceptor_->CutOffAll();
+      if (count > 0)
+        LogWarning("connections cut off", {{"count", count}, {"reason", "they outlast the drain timeout"}});
+    });
     const auto left = std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration(0));
     server_->Shutdown(std::chrono::system_clock::now() + left);
-    greeters_.reset();  // only now: a greeter may be held by a connection that never stops sending
+    greeters_.reset();
     server_.reset();
   }
 
@@ -184,10 +306,9 @@ class GrpcEndpoint::Impl {
   const std::vector<EndpointService> services_;
   std::unique_ptr<ServerCredentials> credentials_;
   const HeapMeter heap_;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> to_grpc_;
   std::list<Poller> pollers_;  // outlive the server, which uses their queues
   std::unique_ptr<grpc::Server> server_;
-  std::optional<WorkPool> greeters_;
+  std::optional<Greeters> greeters_;
   std::optional<ConnectionAcceptor> acceptor_;
 };
 

@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
   using namespace attendant;
   // Writing a log beyond a limit of its size must not end the process; the write fails instead.
   signal(SIGXFSZ, SIG_IGN);
+  Embedder::SurviveCutFiles();
   RaiseDescriptorLimit();
   SignalWaiter signals;
   const std::vector<std::string> arguments(argv + 1, argv + argc);

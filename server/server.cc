@@ -301,9 +301,16 @@ class Server::Impl {
       const ModelRef model = registry_.Find("");
       return model == nullptr ? absl::OkStatus() : ProbeModel(*model);
     };
-    options.on_change = [this](bool stuck, const std::string& why) {
-      Log(stuck ? LogLevel::kError : LogLevel::kInfo, stuck ? "stuck" : "no longer stuck", {{"reason", why}});
-      stuck ? readiness_.Object(NotReady::kStuck) : readiness_.Withdraw(NotReady::kStuck);
+    options.condition = [this] {
+      for (const ModelStatus& model : registry_.List()) {
+        if (model.model == nullptr || model.state != ModelState::kReady) continue;
+        if (absl::Status status = model.model->served->Condition(); !status.ok()) return status;
+      }
+      return absl::OkStatus();
+    };
+    options.on_change = [this](bool unwell, const std::string& why) {
+      Log(unwell ? LogLevel::kError : LogLevel::kInfo, unwell ? "stuck" : "no longer stuck", {{"reason", why}});
+      unwell ? readiness_.Object(NotReady::kStuck) : readiness_.Withdraw(NotReady::kStuck);
     };
     watchdog_ = std::make_unique<Watchdog>(std::move(options));
   }

@@ -49,24 +49,27 @@ void Watchdog::Watch() {
 
 void Watchdog::Look() {
   const StuckDetector::Observation seen = options_.observe();
+  const absl::Status condition = options_.condition ? options_.condition() : absl::OkStatus();
   const SteadyTime now = options_.clock();
-  bool stuck = false;
+  bool unwell = false;
   std::string why;
   {
     const Lock lock(mutex_);
-    stuck = detector_.Observe(seen, now) == StuckDetector::Verdict::kStuck;
+    const bool stuck = detector_.Observe(seen, now) == StuckDetector::Verdict::kStuck;
     if (detector_.wants_probe() && !probe_running_) {
       detector_.BeginProbe(now);
       probe_outcome_ = "has not ended";
       probe_wanted_ = true;
       changed_.notify_all();
     }
-    if (stuck == stuck_) return;
-    stuck_ = stuck;
-    why = stuck ? absl::StrCat("no batch has ended for a long time; a forward pass of one token ", probe_outcome_)
-                : "work flows again";
+    unwell = stuck || !condition.ok();
+    if (unwell == unwell_) return;
+    unwell_ = unwell;
+    why = stuck    ? absl::StrCat("no batch has ended for a long time; a forward pass of one token ", probe_outcome_)
+          : unwell ? std::string(condition.message())
+                   : "work flows again";
   }
-  options_.on_change(stuck, why);
+  options_.on_change(unwell, why);
 }
 
 void Watchdog::RunProbes() {

@@ -1,4 +1,5 @@
-// Turns readiness off while work is stuck, and on again when it flows: StuckDetector's threads.
+// Turns readiness off while work is stuck or a model is damaged, and on again when all is well: StuckDetector's
+// threads.
 //
 // One thread watches; another runs the probes, a forward pass in a session of its own, because a probe may hang as the
 // work does. Neither ever takes part in the work. Thread-safety: Start once; the destructor waits for a probe that is
@@ -22,8 +23,10 @@ struct WatchdogOptions {
   SchedulerClock clock = &std::chrono::steady_clock::now;
   std::function<StuckDetector::Observation()> observe;
   std::function<absl::Status()> probe;
+  // What is wrong with the models themselves, however well work flows; unset: nothing ever.
+  std::function<absl::Status()> condition;
   // Called on the watching thread when the answer changes; why: for the log.
-  std::function<void(bool stuck, const std::string& why)> on_change;
+  std::function<void(bool unwell, const std::string& why)> on_change;
 };
 
 class Watchdog {
@@ -48,7 +51,7 @@ class Watchdog {
   bool stopping_ = false;
   bool probe_wanted_ = false;
   bool probe_running_ = false;
-  bool stuck_ = false;
+  bool unwell_ = false;
   std::string probe_outcome_;
 
   std::thread watcher_;

@@ -22,6 +22,7 @@ using Action = std::function<int(Context&)>;
 
 void AddEmbedCommand(CLI::App& app, Action* chosen);
 void AddSimilarityCommand(CLI::App& app, Action* chosen);
+void AddRankCommand(CLI::App& app, Action* chosen);
 void AddCompareCommand(CLI::App& app, Action* chosen);
 void AddAttentionCommand(CLI::App& app, Action* chosen);
 void AddTokenizeCommand(CLI::App& app, Action* chosen);

@@ -30,20 +30,6 @@ struct CompareFlags {
   bool json = false;
 };
 
-absl::StatusOr<std::vector<client::Item>> ReadAll(ItemReader& reader) {
-  std::vector<client::Item> items;
-  while (auto entry = reader.Next()) {
-    if (!entry->item.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(reader.Where(entry->number), ": ", std::string(entry->item.status().message())));
-    }
-    if (items.size() == kMaxItems) return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxItems, " items"));
-    items.push_back(*std::move(entry->item));
-  }
-  if (items.empty()) return absl::InvalidArgumentError("there is nothing to compare");
-  return items;
-}
-
 struct Answers {
   client::ModelInfo model;
   std::vector<client::EmbedResult> results;
@@ -123,7 +109,7 @@ int RunCompare(const CompareFlags& flags, Context& context) {
   }
   auto reader = ItemReader::Open(flags.input, context);
   if (!reader.ok()) return ReportFailure(context, kExitUsage, std::string(reader.status().message()));
-  auto items = ReadAll(**reader);
+  auto items = ReadAllItems(**reader, kMaxItems);
   if (!items.ok()) return ReportFailure(context, kExitUsage, std::string(items.status().message()));
   ConnectionFlags other = flags.connection;
   other.server = flags.other_server.value_or(other.server);

@@ -100,4 +100,18 @@ std::optional<double> ItemReader::progress() const {
   return std::min(1.0, static_cast<double>(lines_->bytes_read()) / static_cast<double>(file_bytes_));
 }
 
+absl::StatusOr<std::vector<client::Item>> ReadAllItems(ItemReader& reader, size_t max_items) {
+  std::vector<client::Item> items;
+  while (auto entry = reader.Next()) {
+    if (!entry->item.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(reader.Where(entry->number), ": ", std::string(entry->item.status().message())));
+    }
+    if (items.size() == max_items) return absl::InvalidArgumentError(absl::StrCat("more than ", max_items, " items"));
+    items.push_back(*std::move(entry->item));
+  }
+  if (items.empty()) return absl::InvalidArgumentError("there are no items");
+  return items;
+}
+
 }  // namespace attendant::cli

@@ -65,6 +65,10 @@ class ItemReader {
   bool json_ = false;
 };
 
+// Everything that is left, for commands that need it at once. INVALID_ARGUMENT for the first item that cannot be read,
+// for more than max_items, and for none at all.
+absl::StatusOr<std::vector<client::Item>> ReadAllItems(ItemReader& reader, size_t max_items);
+
 }  // namespace attendant::cli
 
 #endif  // ATTENDANT_CLIENT_CLI_ITEM_READER_H_

@@ -23,6 +23,7 @@ int RunAttendant(const std::vector<std::string>& arguments, Context& context) {
   Action chosen;
   AddEmbedCommand(app, &chosen);
   AddSimilarityCommand(app, &chosen);
+  AddRankCommand(app, &chosen);
   AddCompareCommand(app, &chosen);
   AddAttentionCommand(app, &chosen);
   AddTokenizeCommand(app, &chosen);

@@ -97,28 +97,12 @@ void PrintJson(const Embedded& embedded, Context& context) {
               << ", \"client\": " << embedded.client_us << "}}\n";
 }
 
-absl::StatusOr<std::vector<client::Item>> ReadAll(ItemReader& reader) {
-  std::vector<client::Item> items;
-  while (auto entry = reader.Next()) {
-    if (!entry->item.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(reader.Where(entry->number), ": ", std::string(entry->item.status().message())));
-    }
-    if (items.size() == kMaxItems) {
-      return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxItems, " items; use `attendant embed`"));
-    }
-    items.push_back(*std::move(entry->item));
-  }
-  if (items.empty()) return absl::InvalidArgumentError("there is nothing to compare");
-  return items;
-}
-
 int RunSimilarity(const SimilarityFlags& flags, Context& context) {
   auto client = Connect(flags.connection);
   if (!client.ok()) return ReportFailure(context, kExitUsage, std::string(client.status().message()));
   auto reader = ItemReader::Open(flags.input, context);
   if (!reader.ok()) return ReportFailure(context, kExitUsage, std::string(reader.status().message()));
-  const auto items = ReadAll(**reader);
+  const auto items = ReadAllItems(**reader, kMaxItems);
   if (!items.ok()) return ReportFailure(context, kExitUsage, std::string(items.status().message()));
   const auto embedded = EmbedItems(**client, flags, *items);
   if (!embedded.ok()) return ReportCallFailure(context, embedded.status());

@@ -1,12 +1,9 @@
 #include "engine/model/safetensors.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -134,27 +131,21 @@ absl::StatusOr<TensorMap> SafetensorsFile::Parse(std::string_view bytes, const s
 }
 
 absl::StatusOr<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Open(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    const std::string message = absl::StrCat(path, ": ", std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
-    return errno == ENOENT ? absl::NotFoundError(message) : absl::PermissionDeniedError(message);
-  }
-  struct stat info {};
-  void* map = MAP_FAILED;
-  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
-    map = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
-  }
-  close(fd);
-  if (map == MAP_FAILED) return absl::InvalidArgumentError(absl::StrCat(path, ": empty, or cannot be memory-mapped"));
-  const std::string_view bytes(static_cast<const char*>(map), static_cast<size_t>(info.st_size));
-  std::unique_ptr<SafetensorsFile> file(new SafetensorsFile(path, bytes));
-  auto tensors = Parse(bytes, path);
+  auto mapped = MappedFile::Open(path);
+  if (!mapped.ok()) return mapped.status();
+  std::unique_ptr<SafetensorsFile> file(new SafetensorsFile(path, *std::move(mapped)));
+  auto tensors = Parse(file->bytes(), path);
+  if (absl::Status status = file->Condition(); !status.ok()) return status;
   if (!tensors.ok()) return tensors.status();
   file->tensors_ = *std::move(tensors);
   return file;
 }
 
-SafetensorsFile::~SafetensorsFile() { munmap(const_cast<char*>(bytes_.data()), bytes_.size()); }
+absl::Status SafetensorsFile::Condition() const {
+  if (!file_->damaged()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(
+      path_, ": cut short while it is in use, or cannot be read any more; put it right and load it again"));
+}
 
 const TensorView* SafetensorsFile::Find(std::string_view name) const {
   const auto it = tensors_.find(name);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/model/mapped_file.h"
 
 namespace attendant {
 
@@ -35,7 +36,6 @@ class SafetensorsFile {
   // The checks alone: bytes of a whole file, views into them. name is for errors. Fuzzed.
   static absl::StatusOr<std::map<std::string, TensorView, std::less<>>> Parse(std::string_view bytes,
                                                                               const std::string& name);
-  ~SafetensorsFile();
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
@@ -43,16 +43,19 @@ class SafetensorsFile {
   // Null when there is none of that name.
   const TensorView* Find(std::string_view name) const;
   const std::map<std::string, TensorView, std::less<>>& tensors() const { return tensors_; }
-  std::string_view bytes() const { return bytes_; }
+  std::string_view bytes() const { return file_->bytes(); }
+  // OK, or INTERNAL: the file was cut short after it was opened, and what was read since is not to be trusted.
+  absl::Status Condition() const;
 
   // Tells the kernel that these pages are not needed in memory for now. They come back when touched.
   void Release(const TensorView& tensor) const;
 
  private:
-  SafetensorsFile(std::string path, std::string_view bytes) : path_(std::move(path)), bytes_(bytes) {}
+  SafetensorsFile(std::string path, std::unique_ptr<MappedFile> file)
+      : path_(std::move(path)), file_(std::move(file)) {}
 
   std::string path_;
-  std::string_view bytes_;  // the mapping
+  std::unique_ptr<MappedFile> file_;
   std::map<std::string, TensorView, std::less<>> tensors_;
 };
 

@@ -241,6 +241,9 @@ absl::StatusOr<std::unique_ptr<Weights>> LoadWeights(const SafetensorsFile& file
     dense_files.push_back(*std::move(dense_file));
   }
   loader.Fill(num_threads);
+  for (const auto& dense_file : dense_files) {
+    if (absl::Status status = dense_file->Condition(); !status.ok()) return status;
+  }
   return weights;
 }
 

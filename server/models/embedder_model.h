@@ -37,6 +37,7 @@ class EmbedderModel final : public ServedModel {
   bool RangesAreKnown() const override { return embedder_->RangesAreKnown(); }
   std::string_view TokenText(int32_t id) const override { return embedder_->tokenizer().IdToToken(id); }
   bool IsSpecialToken(int32_t id) const override { return embedder_->tokenizer().IsSpecial(id); }
+  absl::Status Condition() const override { return embedder_->Condition(); }
 
  private:
   const Embedder* embedder_;

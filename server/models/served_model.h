@@ -29,6 +29,8 @@ class ServedModel {
   virtual bool RangesAreKnown() const = 0;  // false: Ranges will take a while
   virtual std::string_view TokenText(int32_t id) const = 0;
   virtual bool IsSpecialToken(int32_t id) const = 0;
+  // Whether what it computes can be trusted; if not, why, for the operator.
+  virtual absl::Status Condition() const { return absl::OkStatus(); }
 };
 
 }  // namespace attendant

@@ -17,6 +17,8 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -138,6 +140,44 @@ def broken_files(options, report, directory):
             )
 
 
+def cut_while_served(options, report, directory):
+    """A model's file is cut short while it is served: that model's calls fail, another's and the process do not."""
+    model = directory / "cut-while-served"
+    shutil.copytree(options.model, model)
+    weights = (model / "model.safetensors").read_bytes()
+    sound_model, options.model = options.model, model
+    try:
+        with harness.Server(options, "--model", f"whole={sound_model}", "--watchdog-timeout-ms", 1000) as server:
+            whole = calls.field(1, "whole") + GOOD
+            _, expected = embed(server, whole)
+            os.truncate(model / "model.safetensors", 0)
+            code, answer = embed(server)
+            codes = [item for item, _ in calls.results(answer or b"")]
+            report.row("cut file", "while it is served", f"{code.name}, items {codes}")
+            report.promise(codes == [INTERNAL], "cut file, served: its model's items fail, with INTERNAL", str(codes))
+            code, answer = embed(server, whole)
+            report.promise(
+                code == grpc.StatusCode.OK and calls.results(answer) == calls.results(expected),
+                "cut file, served: another model's bytes are unchanged",
+                code.name,
+            )
+            told = harness.wait_until(lambda: not calls.healthy(server.target), 10)
+            report.promise(
+                told and str(model / "model.safetensors") in server.log_text(),
+                "cut file, served: health says NOT_SERVING, the log names the file",
+            )
+            # As operators mend it: a whole file under the same name, and SIGHUP.
+            (model / "mended").write_bytes(weights)
+            os.rename(model / "mended", model / "model.safetensors")
+            server.signal(signal.SIGHUP)
+            back = harness.wait_until(lambda: calls.healthy(server.target), 20)
+            report.promise(back, "cut file, served: SIGHUP loads the file that was put right")
+            goes_on(server, report, "cut file, served")
+            report.server_ended_well(server)
+    finally:
+        options.model = sound_model
+
+
 def full_disk(options, report, directory):
     """Nothing can be written: the log's loss is nobody's; without a port file there is no start."""
     with harness.Server(options, "--access-log", log_to="/dev/full") as server:
@@ -166,6 +206,41 @@ def full_disk(options, report, directory):
     report.promise(not started and status == 1, "full disk under the port file: no start, status 1", f"status {status}")
 
 
+# Waits as Abseil does, and prints for how long: arguments are the wait in seconds, and the jump that comes a tenth of a
+# second after its begin.
+TIMED_WAIT = """
+import ctypes, struct, sys, threading, time
+wait_s, jump_s = float(sys.argv[1]), int(sys.argv[2])
+def jump():
+    with open(sys.argv[3], "r+b", buffering=0) as file:
+        file.write(struct.pack("<q", jump_s))
+if jump_s:
+    threading.Timer(0.1, jump).start()
+until, start, word = time.time() + wait_s, time.monotonic(), ctypes.c_uint32(0)
+deadline = (ctypes.c_long * 2)(int(until), int(until % 1 * 1e9))
+FUTEX, WAIT_UNTIL_WALL_CLOCK, ANY = 202, 9 | 128 | 256, 0xFFFFFFFF
+ctypes.CDLL(None).syscall(FUTEX, ctypes.byref(word), WAIT_UNTIL_WALL_CLOCK, 0, deadline, None, ctypes.c_uint(ANY))
+print(time.monotonic() - start)
+"""
+
+
+def shim_is_true(preload, offset, report):
+    """The clock of the shim and the waits on it agree, as after a real jump; otherwise it would prove nothing."""
+    seen = []
+    for before, wait_s, jump_s in ((3600, 0.2, 0), (-86400, 0.2, 0), (31536000, 0, 0), (0, 30, 3600)):
+        offset.write_bytes(struct.pack("<q", before))
+        arguments = [sys.executable, "-c", TIMED_WAIT, str(wait_s), str(jump_s), str(offset)]
+        done = subprocess.run(
+            arguments, env={**os.environ, **preload}, capture_output=True, text=True, timeout=60, check=True
+        )
+        seen.append(float(done.stdout))
+    offset.write_bytes(struct.pack("<q", 0))
+    kept = 0.15 < seen[0] < 5 and 0.15 < seen[1] < 5 and seen[2] < 5 and seen[3] < 5
+    report.promise(
+        kept, "clock jumps: waits end when the shim's clock says so", " ".join(f"{wait:.2f}" for wait in seen) + " s"
+    )
+
+
 def clock_jumps(options, report, directory):
     """An hour forward, a day back, under load: no call may fail or hang, none may be late."""
     if not options.clock_jump.exists():
@@ -174,6 +249,7 @@ def clock_jumps(options, report, directory):
     offset = directory / "offset"
     offset.write_bytes(struct.pack("<q", 0))
     preload = {"LD_PRELOAD": str(options.clock_jump), "CLOCK_JUMP_FILE": str(offset)}
+    shim_is_true(preload, offset, report)
     failures, waits, done = [], [], threading.Event()
 
     def load(server):
@@ -283,7 +359,7 @@ def killed_replica(options, report, directory):
         goes_on(second, report, "kill -9 of a replica")
 
 
-FAULTS = (nan_model, nan_everywhere, broken_files, full_disk, clock_jumps, no_descriptors, killed_replica)
+FAULTS = (nan_model, nan_everywhere, broken_files, cut_while_served, full_disk, clock_jumps, no_descriptors, killed_replica)
 
 
 def main():

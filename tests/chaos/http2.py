@@ -29,8 +29,6 @@ MAX_FRESH_S = 3.0
 # until then.
 LIMITS = ("--max-pending-bytes", 32 << 20, "--max-message-bytes", 8 << 20, "--max-attention-bytes", 8 << 20)
 MAX_GROWTH_MIB = 512
-MAX_GROWTH_SHORT_MIB = 1024  # where the guard has to wait for a CPU
-MAX_GROWTH_SHORT_MIB = 1024  # where the guard has to wait for a CPU
 CONNECTIONS = 4
 
 
@@ -267,7 +265,6 @@ ABUSES = (
 def run_abuse(abuse, server, seconds, report):
     short = seconds < 2
     patience_s = MAX_HEALTH_SHORT_S if short else MAX_HEALTH_S
-    most_mib = MAX_GROWTH_SHORT_MIB if short else MAX_GROWTH_MIB
     with HonestClient(server.target, patience_s) as honest, harness.PeakMemory(server) as memory:
         cpu = server.cpu_seconds()
         until = time.monotonic() + seconds
@@ -289,8 +286,8 @@ def run_abuse(abuse, server, seconds, report):
         "; ".join(honest.failures[:2]) or f"{1000 * max(worst, fresh):.0f} ms",
     )
     report.promise(
-        memory.growth_mib < most_mib,
-        f"{name}: memory grows by less than {most_mib} MiB",
+        memory.growth_mib < MAX_GROWTH_MIB,
+        f"{name}: memory grows by less than {MAX_GROWTH_MIB} MiB",
         f"{memory.growth_mib:.1f} MiB",
     )
 

@@ -29,6 +29,7 @@ BAD_ITEMS = ({"ids": [999_999_999]}, {"text": " \t "})
 SLICES = 6
 SHORT_MINUTES = 0.2
 LONG_MINUTES = 30
+GRACE_S = 90  # of a slice, for its warm-up and the calls that are still under way at its end
 
 
 def write_items(path, seed, count=2000):
@@ -103,7 +104,8 @@ class Pest(threading.Thread):
                 self.surprises.add(f"{method}: {error.code().name} {error.details()}")
 
 
-def bench(options, server, items, directory, *arguments):
+def bench(options, server, items, directory, seconds, *arguments):
+    """A run of so many seconds; one that does not come back some time later has failed."""
     report = pathlib.Path(directory, "bench.json")
     command = [
         options.bin / "attendant",
@@ -114,9 +116,13 @@ def bench(options, server, items, directory, *arguments):
         items,
         "--json",
         report,
+        "--duration",
+        f"{seconds:.2f}",
         *arguments,
     ]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=seconds + GRACE_S
+    )
     if done.returncode not in (0, 1):  # 1: some items failed, as they should
         raise RuntimeError(f"attendant bench: status {done.returncode}\n{done.stderr}")
     return json.loads(report.read_text())
@@ -171,9 +177,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory, harness.Server(options) as server:
         items = pathlib.Path(directory, "items.jsonl")
         write_items(items, options.seed)
-        capacity = bench(options, server, items, directory, "--duration", 2 if options.short else 10)[
-            "requests_per_second"
-        ]
+        capacity = bench(options, server, items, directory, 2 if options.short else 10)["requests_per_second"]
         rate = capacity * options.load
         print(f"capacity {capacity:.0f} requests/s; {minutes} minutes at {rate:.0f} requests/s\n", flush=True)
         sampler, pest = Sampler(server, min(1.0, minutes)), Pest(server, options.seed)
@@ -186,12 +190,11 @@ def main():
                     server,
                     items,
                     directory,
+                    minutes * 60 / SLICES,
                     "--rate",
                     f"{rate:.2f}",
                     "--warm-up",
                     0.2,
-                    "--duration",
-                    f"{minutes * 60 / SLICES:.2f}",
                     "--seed",
                     index + 1,
                 )

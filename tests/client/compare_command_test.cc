@@ -1,4 +1,7 @@
-// attendant compare, completion and man.
+// attendant rank, compare, completion and man.
+#include <algorithm>
+#include <numeric>
+
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/command_fixture.h"
@@ -46,9 +49,40 @@ TEST_F(CompareCommandTest, WhatCannotBeCompared) {
   EXPECT_EQ(Run({"compare", "--other-server", "127.0.0.1:1", "--timeout", "1", "a"}), kExitUnreachable);
 }
 
+TEST_F(CompareCommandTest, RankGoesThroughAsManyCallsAsTheLimitNeeds) {
+  server_.SetLimits({.max_items_per_request = 4});
+  std::string input;
+  std::vector<std::pair<float, size_t>> expected;
+  const std::vector<float> query = client::FakeVector("needle");
+  for (size_t i = 0; i < 10; ++i) {
+    const std::string text = "text " + std::to_string(i);
+    input += text + "\n";
+    const std::vector<float> vector = client::FakeVector(text);
+    expected.emplace_back(-std::inner_product(query.begin(), query.end(), vector.begin(), 0.0f), i + 1);
+  }
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(Run({"rank", "--query", "needle", "--top", "3", "--json"}, input), kExitOk) << err_;
+  const json results = json::parse(out_)["results"];
+  ASSERT_EQ(results.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(results[i]["item"], expected[i].second);
+    EXPECT_FLOAT_EQ(results[i]["score"].get<float>(), -expected[i].first);
+  }
+  EXPECT_EQ(server_.calls(), 4);  // three texts each, beside the query
+}
+
+TEST_F(CompareCommandTest, RankShowsTextsAndNamesWhatFailed) {
+  EXPECT_EQ(Run({"rank", "--query", "needle", "one", " ", "two"}), kExitSomeFailed);
+  EXPECT_THAT(err_, HasSubstr("item 2: INVALID_ARGUMENT"));
+  EXPECT_THAT(out_, HasSubstr("       1  one\n"));
+  EXPECT_THAT(out_, HasSubstr("       3  two\n"));
+  EXPECT_EQ(Run({"rank", "one"}), kExitUsage);
+  EXPECT_EQ(Run({"rank", "--query", "q", "--function", "angle", "one"}), kExitUsage);
+}
+
 TEST_F(CompareCommandTest, CompletionKnowsCommandsFlagsAndChoices) {
   EXPECT_EQ(RunBare({"completion", "bash"}), kExitOk);
-  EXPECT_THAT(out_, HasSubstr("words='embed similarity compare "));
+  EXPECT_THAT(out_, HasSubstr("words='embed similarity rank compare "));
   EXPECT_THAT(out_, HasSubstr("'embed --truncation') COMPREPLY=($(compgen -W 'default end error start'"));
   EXPECT_THAT(out_, HasSubstr("'embed -o' | 'embed --output') COMPREPLY=($(compgen -f"));
   EXPECT_THAT(out_, ::testing::Not(HasSubstr("--help')")));  // takes no value

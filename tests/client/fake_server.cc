@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "attendant/v1/embedding.grpc.pb.h"
@@ -153,6 +154,31 @@ class FakeServer::Impl final : public v1::EmbeddingService::Service {
         token->set_end(result->tokens_size());
       }
     }
+    return grpc::Status::OK;
+  }
+
+  // By the dot product of FakeVector.
+  grpc::Status Rank(grpc::ServerContext* context, const v1::RankRequest* request, v1::RankResponse* response) override {
+    NoteCall(context);
+    response->set_model("fake");
+    response->set_model_fingerprint("f00d");
+    const std::vector<float> query = FakeVector(request->query());
+    for (int i = 0; i < request->items_size(); ++i) {
+      v1::ItemStatus wrong;
+      if (!CheckText(request->items(i), i, &wrong)) {
+        response->add_failures()->set_index(i);
+        *response->mutable_failures()->rbegin()->mutable_status() = wrong;
+        continue;
+      }
+      const std::vector<float> item = FakeVector(request->items(i));
+      v1::RankResult* result = response->add_results();
+      result->set_index(i);
+      result->set_score(std::inner_product(query.begin(), query.end(), item.begin(), 0.0f));
+    }
+    auto* results = response->mutable_results();
+    std::stable_sort(results->begin(), results->end(),
+                     [](const v1::RankResult& a, const v1::RankResult& b) { return a.score() > b.score(); });
+    while (request->top_k() > 0 && results->size() > request->top_k()) results->RemoveLast();
     return grpc::Status::OK;
   }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -11,11 +12,13 @@
 #include "engine/model/pooling.h"
 #include "engine/model/workspace.h"
 #include "tests/engine/model/model_fixture.h"
+#include "tests/testing/temp_dir.h"
 
 namespace attendant {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::unique_ptr<Embedder> Load(const std::string& name, const std::string& engine = "native",
                                const std::string& isa = "auto") {
@@ -58,6 +61,28 @@ TEST(Embedder, AgreesWithSentenceTransformersOnEveryModelAndEngine) {
       }
     }
   }
+}
+
+TEST(Embedder, AFileCutWhileItIsServedFailsItsOwnModelOnly) {
+  Embedder::SurviveCutFiles();
+  const testing::TempDir directory;
+  std::filesystem::copy(ModelDir("tiny-mean"), directory.Path("model"), std::filesystem::copy_options::recursive);
+  const auto cut = Embedder::Load({.model_dir = directory.Path("model")}).value(), whole = Load("tiny-mean");
+  const std::vector<float> expected = EmbedOne(*whole, TextInput{"the old house"}, {});
+  EXPECT_EQ(EmbedOne(*cut, TextInput{"the old house"}, {}), expected);
+  EXPECT_TRUE(cut->Condition().ok());
+  std::filesystem::resize_file(directory.Path("model/model.safetensors"), 0);
+  const auto item = std::get<TokenizedItem>(cut->Tokenize(TextInput{"the old house"}, {}));
+  const EmbedSpec spec;
+  SequenceResult result;
+  const SequenceTask task{&item.sequence, &spec, nullptr, &result};
+  cut->Run({&task, 1}, *cut->NewWorkspace(), nullptr);
+  EXPECT_TRUE(absl::IsInternal(result.status)) << result.status;
+  EXPECT_TRUE(result.embedding.empty());
+  EXPECT_THAT(std::string(cut->Condition().message()), HasSubstr("model.safetensors"));
+  EXPECT_THAT(std::string(result.status.message()), Not(HasSubstr(directory.Path(""))));
+  EXPECT_EQ(EmbedOne(*whole, TextInput{"the old house"}, {}), expected);
+  signal(SIGBUS, SIG_DFL);
 }
 
 TEST(Embedder, SaysWhatTheModelIs) {
@@ -259,7 +284,7 @@ TEST(Embedder, AttentionSpecsAreChecked) {
 
 // A copy of a model whose embedding of one id is not a number.
 std::string PoisonedModel(int32_t id) {
-  const std::string directory = testing::TempDir() + "/poisoned-model";
+  const std::string directory = ::testing::TempDir() + "/poisoned-model";
   std::filesystem::remove_all(directory);
   std::filesystem::copy(ModelDir("tiny-mean"), directory, std::filesystem::copy_options::recursive);
   const auto file = SafetensorsFile::Open(directory + "/model.safetensors").value();
@@ -316,7 +341,7 @@ TEST(Embedder, RefusesWhatItCannotServe) {
   const absl::Status gate = error({.model_dir = ModelDir("tiny-mean"), .precision_gate = "maybe"});
   EXPECT_EQ(gate.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(gate.message()), HasSubstr("unknown precision_gate \"maybe\": use on or off"));
-  const std::string directory = testing::TempDir() + "/no-weights";
+  const std::string directory = ::testing::TempDir() + "/no-weights";
   std::filesystem::remove_all(directory);
   std::filesystem::copy(ModelDir("tiny-mean"), directory, std::filesystem::copy_options::recursive);
   std::filesystem::remove(directory + "/model.safetensors");

@@ -25,6 +25,11 @@ class WatchdogTest : public ::testing::Test {
         .clock = [this] { return SteadyTime(seconds(now_s_.load())); },
         .observe = [this] { return Observe(); },
         .probe = [this] { return Probe(); },
+        .condition =
+            [this] {
+              const std::lock_guard lock(mutex_);
+              return condition_;
+            },
         .on_change = [this](bool stuck, const std::string& why) { Tell(stuck, why); },
     });
   }
@@ -88,6 +93,7 @@ class WatchdogTest : public ::testing::Test {
   int probes_ = 0;
   bool probes_hang_ = false;
   absl::Status probe_outcome_;
+  absl::Status condition_;
   std::unique_ptr<Watchdog> watchdog_;  // last: its threads use all of the above
 };
 
@@ -126,6 +132,22 @@ TEST_F(WatchdogTest, WorkThatStaysStuckThoughTheProbeWasWell) {
   }
   now_s_ += 10;
   EXPECT_THAT(AwaitChange(true), HasSubstr("was well"));
+}
+
+TEST_F(WatchdogTest, ADamagedModelIsToldThoughWorkFlows) {
+  has_work_ = false;
+  Start();
+  AwaitLook();
+  const auto set = [this](const absl::Status& condition) {
+    const std::lock_guard lock(mutex_);
+    condition_ = condition;
+  };
+  set(absl::InternalError("a file was cut"));
+  EXPECT_EQ(AwaitChange(true), "a file was cut");
+  set(absl::OkStatus());
+  AwaitChange(false);
+  watchdog_.reset();
+  EXPECT_EQ(probes_, 0);
 }
 
 TEST_F(WatchdogTest, MovingWorkIsNeverProbed) {

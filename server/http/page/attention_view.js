@@ -86,8 +86,8 @@ export class AttentionView {
     byId("tokens-field").hidden = false;
   }
 
-  values({ values, layers, heads, took }) {
-    this.attention = new Attention(values, layers, heads, this.pending);
+  values({ values, derived, layers, heads, took }) {
+    this.attention = new Attention(values, layers, heads, this.pending, derived);
     this.overview.prepare(layers, heads);
     byId("workspace").hidden = false;
     this.render();

@@ -1,11 +1,12 @@
 // Fetches attention away from the page's thread: reading 25 MB of JSON and base64 would hold up typing and scrolling.
 //
 // In:  {id, base, key, model, item}; a newer id ends what is under way.
-// Out: {id, tokens, dropped, fingerprint} once, then {id, values, layers, heads, took} or, at any time, {id, error}.
+// Out: {id, tokens, dropped, fingerprint} once, then {id, values, derived, layers, heads, took} or, at any time, {id, error}.
 
 import { ApiError, call, checkStatus, native, tokenOf } from "./api.js";
 import { floatsOfBase64 } from "./base64.js";
 import { planLayers } from "./plan.js";
+import { Attention } from "./tensor.js";
 
 let running = null;
 
@@ -40,8 +41,13 @@ async function answer(request, signal) {
   const { tokens, dropped, fingerprint } = await tokenize(request, signal);
   postMessage({ id: request.id, tokens, dropped, fingerprint });
   const values = await fetchLayers(request, tokens, fingerprint, signal);
+  const took = performance.now() - began;
   const { layers, heads } = request.model;
-  postMessage({ id: request.id, values, layers, heads, took: performance.now() - began }, [values.buffer]);
+  const attention = new Attention(values, layers, heads, tokens);
+  attention.rollout(layers - 1); // and with it every other one, and the means
+  const { derived } = attention;
+  const buffers = [values, ...derived.values()].map(({ buffer }) => buffer);
+  postMessage({ id: request.id, values, derived, layers, heads, took }, buffers);
 }
 
 addEventListener("message", async ({ data }) => {

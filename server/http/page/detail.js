@@ -46,8 +46,7 @@ export class Detail {
     byId("detail-title").textContent = name[0].toUpperCase() + name.slice(1);
     this.legend(options.ownScale ? this.most : 1);
     this.matrix.show(this.data);
-    this.lines.show(this.data);
-    this.tableIsStale = true;
+    Object.assign(this, { tableIsStale: true, linesAreStale: true });
     this.switchForm();
   }
 
@@ -60,6 +59,10 @@ export class Detail {
     byId("zoom").hidden = this.form !== "map";
     if (!this.data) return;
     if (this.form === "table" && this.tableIsStale) this.fillTable();
+    if (this.form === "lines" && this.linesAreStale) {
+      this.lines.show(this.data);
+      this.linesAreStale = false;
+    }
     if (this.form === "map") this.tellCell(this.matrix.cursor, {});
     else if (this.form === "lines") this.tellToken(this.lines.cursor, {});
     else byId("readout").textContent = `The ${TABLE_WORDS} tokens that each reads most.`;

@@ -27,6 +27,7 @@ export class SimilarityView {
     session.addEventListener("models", () => {
       fillModels(byId("model-a"));
       fillModels(byId("model-b"), { none: "none" });
+      if (!byId("similarity").hidden && !this.results) this.ask();
     });
     session.addEventListener("recovered", () => this.failed && this.ask());
     document.addEventListener("themechange", () => this.render());

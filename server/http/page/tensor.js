@@ -2,14 +2,14 @@
 // computed from it. A "map" is [n, n], row-major: row i is what token i reads, its values sum to 1.
 
 export class Attention {
-  // values: Float32Array of layers * heads * n * n; tokens: [{text, special, type_id, ...}].
-  constructor(values, layers, heads, tokens) {
+  // values: Float32Array of layers * heads * n * n; tokens: [{text, special, typeId, ...}]; derived: means and rollouts
+  // that another thread has computed already.
+  constructor(values, layers, heads, tokens, derived = new Map()) {
     const n = tokens.length;
     if (values.length !== layers * heads * n * n) {
       throw new RangeError(`${values.length} values are not ${layers} x ${heads} x ${n} x ${n}`);
     }
-    Object.assign(this, { values, layers, heads, tokens, n });
-    this.derived = new Map();
+    Object.assign(this, { values, layers, heads, tokens, n, derived });
   }
 
   // A view, not a copy.

@@ -134,16 +134,17 @@ class FakeModel final : public ServedModel {
   }
 
   static TokenizedItem Words(const std::string& text) {
+    constexpr const char* kSpace = " \n\t";
     TokenizedItem item;
-    for (size_t begin = text.find_first_not_of(' '); begin != std::string::npos;) {
-      const size_t end = std::min(text.find(' ', begin), text.size());
+    for (size_t begin = text.find_first_not_of(kSpace); begin != std::string::npos;) {
+      const size_t end = std::min(text.find_first_of(kSpace, begin), text.size());
       const std::string word = text.substr(begin, end - begin);
       const bool id = word.size() > 1 && word[0] == 'w' && std::isdigit(static_cast<unsigned char>(word[1]));
       item.sequence.input_ids.push_back(id ? std::stoi(word.substr(1)) : static_cast<int32_t>(word.size()));
       item.sequence.token_type_ids.push_back(0);
       const bool special = item.sequence.input_ids.back() == 0;
       item.offsets.push_back(special ? Offset() : Offset{static_cast<int32_t>(begin), static_cast<int32_t>(end)});
-      begin = text.find_first_not_of(' ', end);
+      begin = text.find_first_not_of(kSpace, end);
     }
     return item;
   }

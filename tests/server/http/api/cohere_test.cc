@@ -65,10 +65,10 @@ TEST_F(CohereTest, InputTypeChoosesThePrompt) {
 
 TEST_F(CohereTest, InputsAreListsOfParts) {
   StartServer();
-  const json answer =
-      Answer(R"({"inputs": [{"content": [{"type": "text", "text": "w1"}, {"type": "text", "text": "w2"}]},
-                                            {"content": [{"type": "text", "text": "w5"}]}]})");
-  EXPECT_EQ(answer["embeddings"]["float"], json::parse("[[2, 3, 0, 0], [1, 5, 0, 0]]"));
+  const json answer = Answer(R"({"inputs": [{"content": [{"type": "text", "text": "w1 w2"}]},
+                            {"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]})");
+  EXPECT_EQ(answer["embeddings"]["float"][0], json({2, 3, 0, 0}));
+  EXPECT_EQ(answer["texts"], json({"w1 w2", "a\nb"}));
   for (const char* inputs : {R"([{"content": [{"type": "image_url", "image_url": {}}]}])", "[5]", R"([{"content": 5}])",
                              R"([{"content": [5]}])", R"([{"content": [{"type": "text", "text": 5}]}])"}) {
     EXPECT_THAT(ErrorOf(std::string("{\"inputs\": ") + inputs + "}"), HasSubstr("inputs[0].content")) << inputs;
