@@ -50,7 +50,8 @@ export class AttentionView {
   models() {
     const before = modelNamed(byId("attention-model").value)?.fingerprint;
     fillModels(byId("attention-model"));
-    if (this.id === 0 || (this.fingerprint && this.fingerprint !== before)) this.ask();
+    if (session.usable().length === 0) this.say("No model answers yet.");
+    else if (this.id === 0 || (this.fingerprint && this.fingerprint !== before)) this.ask();
   }
 
   item() {
@@ -62,6 +63,8 @@ export class AttentionView {
     const model = modelNamed(byId("attention-model").value);
     if (!model) {
       this.say("No model answers yet.");
+      // Perhaps for want of a key: asking for the list asks for that again.
+      session.refresh().catch((error) => this.say(error.message));
       return;
     }
     this.clearErrors();

@@ -5,6 +5,7 @@ import { call, modelOf, native } from "./api.js";
 import { byId, announce } from "./dom.js";
 
 const KEY = "attendant-api-key";
+const LOADING_MS = 2000; // between two looks at models of which none answers yet
 const WAITS_MS = [1000, 2000, 4000, 8000, 15000];
 
 class Session extends EventTarget {
@@ -40,6 +41,8 @@ class Session extends EventTarget {
     const answer = await this.call({ path: native("ListModels"), body: {} });
     this.models = (answer.models ?? []).map(modelOf);
     this.dispatchEvent(new Event("models"));
+    clearTimeout(this.waiting);
+    if (this.usable().length === 0) this.waiting = setTimeout(() => this.refresh().catch(() => {}), LOADING_MS);
   }
 
   usable() {

@@ -27,12 +27,12 @@ export class SimilarityView {
     session.addEventListener("models", () => {
       fillModels(byId("model-a"));
       fillModels(byId("model-b"), { none: "none" });
-      if (!byId("similarity").hidden && !this.results) this.ask();
+      if (!byId("similarity").hidden && !this.results && session.usable().length > 0) this.ask();
     });
     session.addEventListener("recovered", () => this.failed && this.ask());
     document.addEventListener("themechange", () => this.render());
     document.addEventListener("viewchange", ({ detail }) => {
-      if (detail === "similarity" && !this.results) this.ask();
+      if (detail === "similarity" && !this.results && session.usable().length > 0) this.ask();
     });
   }
 
@@ -69,7 +69,7 @@ export class SimilarityView {
   async ask() {
     const sent = this.read();
     this.complain("");
-    if (!modelNamed(byId("model-a").value)) return;
+    if (!modelNamed(byId("model-a").value)) return this.complain("No model answers yet.");
     if (sent.length < 2) return this.complain("Two lines or more can be compared.");
     if (sent.length > MOST_LINES) return this.complain(`${sent.length} lines are more than the ${MOST_LINES} that this page shows.`);
     this.running?.abort();
