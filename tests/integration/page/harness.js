@@ -55,6 +55,10 @@ export async function openPage(browser, url, { view = "attention", expectErrors 
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, acceptDownloads: true, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  await page.addInitScript(() => {
+    window.answers = { attention: 0, similarity: 0 };
+    for (const kind of Object.keys(window.answers)) document.addEventListener(kind, () => ++window.answers[kind]);
+  });
   const problems = [];
   page.on("console", (message) => {
     // A browser writes every answer over 399 to the console by itself, and what it thinks of tests that read canvases.
@@ -69,22 +73,22 @@ export async function openPage(browser, url, { view = "attention", expectErrors 
   return { page, close: async () => { await context.close(); assert.deepEqual(problems, []); } };
 }
 
-// Resolves when the maps of the page's newest question are there.
-export function shown(page) {
-  return page.evaluate(() => new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Error(`no maps came: ${document.getElementById("attention-status").textContent}`)), 20_000);
-    document.addEventListener("attention", () => {
-      const drawn = () => (document.getElementById("overview").ariaBusy ? requestAnimationFrame(drawn) : resolve());
-      requestAnimationFrame(drawn);
-    }, { once: true });
-  }));
+// How often the page has shown an answer of that kind ("attention", "similarity") so far.
+const answers = (page, kind) => page.evaluate((name) => window.answers[name], kind);
+
+// Waits until the page has shown more than `known` answers, and has drawn them.
+export async function shown(page, { kind = "attention", known = 0 } = {}) {
+  await page.waitForFunction(
+    ([name, count]) => window.answers[name] > count && !document.getElementById("overview").ariaBusy,
+    [kind, known],
+  );
 }
 
 // Does what makes the page ask, and waits for what it shows then.
-export async function answered(page, act) {
-  const done = shown(page);
+export async function answered(page, act, kind = "attention") {
+  const known = await answers(page, kind);
   await act();
-  await done;
+  await shown(page, { kind, known });
 }
 
 export async function ask(url, path, body, key = "") {

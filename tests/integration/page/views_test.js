@@ -32,8 +32,7 @@ const cosine = (a, b) => {
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 };
 
-const compared = (page) =>
-  page.evaluate(() => new Promise((resolve) => document.addEventListener("similarity", () => resolve(), { once: true })));
+const SIMILARITY = { kind: "similarity" };
 
 async function valueAt(page, panel, row, column) {
   await page.locator(".panel .matrix").nth(panel).focus();
@@ -45,14 +44,10 @@ async function valueAt(page, panel, row, column) {
 
 test("two precisions side by side, with the server's numbers", async () => {
   const { page, close } = await openPage(browser, server.url, { view: "similarity" });
-  await compared(page);
-  let done = compared(page);
-  await page.locator("#lines").fill(`\n${LINES.join("\n\n")}\n`);
-  await done;
+  await shown(page, SIMILARITY);
+  await answered(page, () => page.locator("#lines").fill(`\n${LINES.join("\n\n")}\n`), "similarity");
   assert.equal(await page.locator(".panel:visible").count(), 1);
-  done = compared(page);
-  await page.locator("#model-b").selectOption("int8");
-  await done;
+  await answered(page, () => page.locator("#model-b").selectOption("int8"), "similarity");
   assert.equal(await page.locator(".panel:visible").count(), 3);
   const [wide, narrow] = [await vectors("fp32"), await vectors("int8")];
   for (const [row, column] of [[0, 1], [2, 0]]) {
@@ -69,7 +64,7 @@ test("two precisions side by side, with the server's numbers", async () => {
 
 test("a line that is wrong is named as it is counted in the field", async () => {
   const { page, close } = await openPage(browser, server.url, { view: "similarity", expectErrors: true });
-  await compared(page);
+  await shown(page, SIMILARITY);
   await page.locator("#lines").fill("alone");
   await page.locator("#lines-error").waitFor({ state: "visible" });
   await page.locator("#lines").fill(`fine\n\n${"x".repeat(1100000)}`);
@@ -113,31 +108,34 @@ test("the server view shows models and load, and rests while it cannot be seen",
   await close();
 });
 
-test("a server that goes is missed, one that comes back is found and asked again", async () => {
-  let other = await startServer();
-  const { page, close } = await openPage(browser, other.url, { expectErrors: true });
+test("a server that goes is missed, one that comes back is found and asked again", async (t) => {
+  const first = await startServer();
+  t.after(first.stop);
+  const { page, close } = await openPage(browser, first.url, { expectErrors: true });
   await shown(page);
-  await other.stop();
+  await first.stop();
   await page.locator("#first").fill("Typed while nobody listens.");
   await page.locator("#connection").waitFor({ state: "visible" });
   assert.match(await page.locator("#connection-text").textContent(), /does not answer/);
-  const done = shown(page);
-  other = await startServer({ httpPort: other.port });
-  await page.locator("#try-now").click().catch(() => {}); // it may have found out by itself
-  await done;
+  await answered(page, async () => {
+    const second = await startServer({ httpPort: first.port });
+    t.after(second.stop);
+    await page.locator("#try-now").click({ timeout: 1000 }).catch(() => {}); // it may have found out by itself
+  });
   assert.equal(await page.locator("#connection").isHidden(), true);
   assert.ok((await page.locator("#tokens").textContent()).includes("listens"));
   await close();
-  await other.stop();
 });
 
-test("a key is asked for, kept for the tab only, and sent", async () => {
+test("a key is asked for, kept for the tab only, and sent", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "attendant-keys-"));
   const key = "a-long-enough-key-for-the-page-0123456789";
   const { stdout } = spawnSync(process.env.ATTENDANT_SERVER_BINARY, ["--hash-api-key", "page"], { input: key, encoding: "utf8" });
   const file = join(folder, "keys");
   writeFileSync(file, stdout, { mode: 0o600 });
+  t.after(() => rmSync(folder, { recursive: true }));
   const guarded = await startServer({ flags: ["--api-keys-file", file] });
+  t.after(guarded.stop);
   const { page, close } = await openPage(browser, guarded.url, { expectErrors: true });
   await page.locator("#key-dialog").waitFor({ state: "visible" });
   await page.keyboard.type("a-wrong-key-0123456789-0123456789-0123");
@@ -151,6 +149,4 @@ test("a key is asked for, kept for the tab only, and sent", async () => {
   assert.equal(await page.evaluate(() => Object.values(localStorage).join() + document.cookie), "");
   await answered(page, () => page.locator("#first").fill("With the key."));
   await close();
-  await guarded.stop();
-  rmSync(folder, { recursive: true });
 });
