@@ -12,6 +12,7 @@ class Session extends EventTarget {
   models = [];
   base = document.baseURI;
   lost = false;
+  answeredAt = 0;
 
   get key() {
     return sessionStorage.getItem(KEY) ?? "";
@@ -19,13 +20,16 @@ class Session extends EventTarget {
 
   // As api.call; asks for a key when the server wants one, and tells of a server that does not answer.
   async call(request) {
-    for (;;) {
+    for (let tries = 1; ; ++tries) {
+      const began = performance.now();
       try {
         const answer = await call({ ...request, base: this.base, key: this.key });
         this.answered();
         return answer;
       } catch (error) {
         if (error.kind === "refused" || error.kind === "key") this.answered();
+        // The server has answered others meanwhile: this question was asked while it was away.
+        if (error.kind === "lost" && this.answeredAt > began && tries === 1) continue;
         if (!(await this.mended(error))) throw error;
       }
     }
@@ -97,6 +101,7 @@ class Session extends EventTarget {
   }
 
   answered() {
+    this.answeredAt = performance.now();
     if (!this.lost) return;
     this.lost = false;
     clearTimeout(this.timer);
