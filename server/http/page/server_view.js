@@ -17,7 +17,7 @@ const CHARTS = [
   { id: "requests", title: "Requests", unit: "per second", lines: ["requests"], format: shortNumber },
   { id: "latency", title: "Latency", unit: "from arrival to answer", lines: ["p50", "p95", "p99"], format: shortSeconds },
   { id: "queue", title: "Queue", unit: "tokens waiting", lines: ["queueTokens"], format: shortNumber },
-  { id: "busy", title: "Workers busy", unit: "share of time", lines: ["busy"], format: (v) => (v === null ? "–" : `${Math.round(v * 100)} %`), most: 1 },
+  { id: "busy", title: "Workers", unit: "share busy", lines: ["busy"], format: (v) => (v === null ? "–" : `${Math.round(v * 100)} %`), most: 1 },
 ];
 
 export class ServerView {

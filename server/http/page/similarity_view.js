@@ -118,7 +118,7 @@ export class SimilarityView {
     if (matrices.length === 2) {
       const off = difference(...matrices);
       const most = Math.max(1e-6, off.reduce((a, b) => Math.max(a, Math.abs(b)), 0));
-      this.fill(this.panels[2], `Difference, ${names[1]} − ${names[0]}`, {
+      this.fill(this.panels[2], "Difference, second − first", {
         values: off,
         table: diverging(scheme()),
         share: (v) => (v / most + 1) / 2,
