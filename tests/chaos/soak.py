@@ -5,9 +5,9 @@
 Finds the server's capacity with a short closed loop, then sends open-loop load at a share of it: mixed lengths, one
 item in twenty wrong (an id outside the vocabulary, a blank text). Beside it a pest sends what is no request at all:
 random bytes, unknown models, cancelled calls, connections that break off. The time is cut into six slices. After the
-first as warm-up, resident memory may grow by 1 MiB an hour (below half an hour: by 8 MiB altogether, which is as much
-as can be told from noise), descriptors and threads may not grow at all, and the last slice's p99 lies within 10 %
-(below half an hour: 50 %) of the first's.
+first as warm-up, resident memory may grow by 1 MiB an hour (below half an hour: by 8 MiB altogether, below a minute by 16,
+which is as much as can be told from noise), descriptors and threads may not grow at all, and the last slice's p99
+lies within 10 % (below half an hour: 50 %, or 100 ms) of the first's.
 """
 
 import json
@@ -137,7 +137,8 @@ def judge(report, slices, samples, minutes):
     settled = [sample for sample in samples if sample[0] > 60 * minutes / SLICES]
     hours = (settled[-1][0] - settled[0][0]) / 3600
     growth = slope_per_hour(settled, 0) * hours
-    allowed = max(hours, 8.0 if short else 0.0)
+    # In the first seconds the allocator's arenas still fill.
+    allowed = max(hours, 16.0 if minutes < 1 else 8.0 if short else 0.0)
     report.promise(
         growth <= allowed,
         f"resident memory grows by at most {allowed:.1f} MiB after warm-up",
@@ -152,9 +153,11 @@ def judge(report, slices, samples, minutes):
         report.promise(after <= before, f"{name} do not grow", f"{before} to {after}")
     first, last = p99_ms(slices[0]), p99_ms(slices[-1])
     drift = 1.5 if short else 1.1
+    # Slices of seconds: one pause of the machine is a p99. What they can tell is a queue that grows.
+    floor_ms = 100.0 if short else 0.0
     report.promise(
-        last <= first * drift,
-        f"the last slice's p99 is at most {drift} times the first's",
+        last <= max(first * drift, floor_ms),
+        f"the last slice's p99 is at most {drift} times the first's" + (f", or {floor_ms:.0f} ms" if short else ""),
         f"{first:.1f} to {last:.1f} ms",
     )
     failed = [slice_["failed_requests"] for slice_ in slices if slice_["failed_requests"]]
