@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -343,12 +341,6 @@ std::string InOrder(const std::string& bytes) {
 }
 
 }  // namespace
-
-void Require(bool condition, const char* what, const std::string& detail) {
-  if (condition) return;
-  std::fprintf(stderr, "broken: %s %s\n", what, detail.c_str());
-  std::abort();
-}
 
 const std::vector<Rpc>& OfferedRpcs() {
   static const auto* const rpcs = new std::vector<Rpc>(MakeOffered());

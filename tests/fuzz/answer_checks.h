@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/require.h"
+
 namespace attendant::fuzz {
 
 using Messages = std::vector<std::string>;
-
-void Require(bool condition, const char* what, const std::string& detail = "");
 
 // What may differ when the same call is made again.
 enum class Repeats {

@@ -3,8 +3,6 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -14,17 +12,13 @@
 #include "server/rpc/conversion.h"
 #include "server/rpc/embed_settings.h"
 #include "server/rpc/message_scan.h"
+#include "tests/fuzz/require.h"
 #include "tests/server/rpc/fake_model.h"
 
 namespace {
 
 using namespace attendant;
-
-void Require(bool condition, const char* what, const std::string& detail = "") {
-  if (condition) return;
-  std::fprintf(stderr, "broken: %s: %s\n", what, detail.c_str());
-  std::abort();
-}
+using namespace attendant::fuzz;
 
 template <typename Message>
 bool ScanAndParse(std::string_view bytes, Message* message) {

@@ -1,24 +1,22 @@
 // Any bytes as the body of any route: the answer is HTTP with JSON in it, and never "internal error", whatever the
 // body. The first byte chooses the route.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "server/observability/logging.h"
 #include "server/server.h"
+#include "tests/fuzz/loopback.h"
 
 namespace {
 
 using namespace attendant;
+using namespace attendant::fuzz;
 
 constexpr std::array<const char*, 13> kRoutes = {"/v1/embeddings",
                                                  "/embed",
@@ -34,12 +32,6 @@ constexpr std::array<const char*, 13> kRoutes = {"/v1/embeddings",
                                                  "/attendant/v1/Rank",
                                                  "/attendant/v1/Similarity"};
 
-void Require(bool condition, const char* what, const std::string& detail = "") {
-  if (condition) return;
-  std::fprintf(stderr, "broken: %s %s\n", what, detail.c_str());
-  std::abort();
-}
-
 // Never destroyed: libFuzzer ends the process by itself.
 Server* StartServer() {
   ConfigureLogging(LogFormat::kText, LogLevel::kOff);
@@ -54,21 +46,9 @@ Server* StartServer() {
   return server->release();
 }
 
-int Connect(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  Require(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "it takes connections");
-  const timeval patience{.tv_sec = 10, .tv_usec = 0};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  return fd;
-}
-
 // HTTP/1.0: the answer is whole, and ends with the connection.
 std::string Post(int port, const std::string& path, const std::string& body) {
-  const int fd = Connect(port);
+  const int fd = ConnectLoopback(port, 10);
   const std::string request = "POST " + path + " HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) +
                               "\r\nConnection: close\r\n\r\n" + body;
   [[maybe_unused]] const ssize_t sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL);

@@ -1,29 +1,21 @@
 // Any bytes on a connection of the HTTP listener: it answers or closes in time, with nothing but what HTTP allows it to
 // say.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "server/http/http_server.h"
 #include "server/observability/logging.h"
+#include "tests/fuzz/loopback.h"
 
 namespace {
 
 using namespace attendant;
-
-void Require(bool condition, const char* what, const std::string& detail = "") {
-  if (condition) return;
-  std::fprintf(stderr, "broken: %s %s\n", what, detail.c_str());
-  std::abort();
-}
+using namespace attendant::fuzz;
 
 // Never destroyed: libFuzzer ends the process by itself.
 HttpServer* StartServer() {
@@ -46,14 +38,7 @@ HttpServer* StartServer() {
 }
 
 std::string Exchange(int port, const std::string& bytes) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  Require(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "it takes connections");
-  const timeval patience{.tv_sec = 5, .tv_usec = 0};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const int fd = ConnectLoopback(port, 5);
   // It may close before it has read everything.
   [[maybe_unused]] const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   shutdown(fd, SHUT_WR);
