@@ -107,7 +107,9 @@ absl::StatusOr<std::vector<client::Item>> ReadAllItems(ItemReader& reader, size_
       return absl::InvalidArgumentError(
           absl::StrCat(reader.Where(entry->number), ": ", std::string(entry->item.status().message())));
     }
-    if (items.size() == max_items) return absl::InvalidArgumentError(absl::StrCat("more than ", max_items, " items"));
+    if (items.size() == max_items) {
+      return absl::InvalidArgumentError(absl::StrCat("more than ", max_items, " items; use `attendant embed`"));
+    }
     items.push_back(*std::move(entry->item));
   }
   if (items.empty()) return absl::InvalidArgumentError("there are no items");
